@@ -1,0 +1,90 @@
+"""The command `gateway openapi`."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from gateway.cli.friendly_errors import friendly_errors
+from gateway.openapi.importing import ImportOptions, routes_of
+from gateway.openapi.load import load_document
+from gateway.openapi.merging import merge
+from gateway.settings import as_text
+from gateway.settings.document.includes import STANDARD_INPUT
+from gateway.settings.schema.values import RefusedError, identifier, path_prefix
+
+
+@click.group()
+def command() -> None:
+    """Make routes of OpenAPI documents."""
+
+
+def _prefix(_context: click.Context, _parameter: click.Parameter, written: str) -> str:
+    try:
+        return path_prefix(written).rstrip("/") if written else ""
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _upstream(_context: click.Context, _parameter: click.Parameter, written: str) -> str:
+    try:
+        return identifier(written)
+    except RefusedError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@command.command("import")
+@click.argument("document")
+@click.option("--upstream", required=True, callback=_upstream, metavar="ID", help="The upstream of the routes.")
+@click.option("--prefix", default="", callback=_prefix, metavar="PATH", help="Put before every path; cut off again.")
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only operations with this tag. May be repeated.")
+@click.option(
+    "--request", type=click.Choice(["enforce", "shadow"]), help="Check requests by the document, in this mode."
+)
+@click.option(
+    "--write", "target", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write into this file."
+)
+def import_command(
+    document: str,
+    upstream: str,
+    prefix: str,
+    tags: tuple[str, ...],
+    request: Literal["enforce", "shadow"] | None,
+    target: Path | None,
+) -> None:
+    """Make a route of each operation of DOCUMENT (OpenAPI 3.1, 3.0 or Swagger 2; - for standard input).
+
+    Without --write the routes are printed. A file that was written before is merged: what somebody has changed in it
+    stays, and routes whose operations have vanished are named and stay, too.
+    """
+    if request is not None and document == STANDARD_INPUT:
+        raise click.UsageError("--request needs the document in a file, which the gateway reads, too.")
+    with friendly_errors():
+        content = sys.stdin.buffer.read() if document == STANDARD_INPUT else None
+        loaded, warnings = load_document(document, content)
+        if warnings:
+            click.echo(as_text(warnings), err=True)
+        file = os.path.relpath(document, target.parent) if target is not None else document
+        imported = routes_of(loaded, ImportOptions(upstream, prefix, tags, request, file))
+        for remark in imported.remarks:
+            click.echo(remark, err=True)
+        if not imported.routes:
+            raise click.ClickException("there is no operation to import")
+        before = target.read_text() if target is not None and target.exists() else ""
+        merged = merge(str(target or "routes"), before, imported.routes)
+        if target is None:
+            click.echo(merged.text, nl=False)
+            return
+        if merged.text != before:
+            target.write_text(merged.text)
+        for label, names in (
+            ("new", merged.added),
+            ("changed", merged.changed),
+            ("kept as changed by hand", merged.kept),
+            ("no longer in the document", merged.vanished),
+        ):
+            if names:
+                click.echo(f"{label}: {', '.join(names)}")
+        click.echo(f"{target}: {len(imported.routes)} routes")
