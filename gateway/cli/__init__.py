@@ -36,7 +36,7 @@ SUMMARIES = {
     "test": "Run cases for a configuration: requests, and what is expected.",
     "replay": "Say which calls of an access log would meet something else.",
     "routes": "List the routes of a configuration file.",
-    "openapi": "Make routes of OpenAPI documents.",
+    "openapi": "Make routes of OpenAPI documents, and a document of the routes.",
     "keys": "Create API keys, and manage those that are kept in Redis.",
     "limits": "Say what limits amount to, and what a key has used of them.",
     "errors": "List every error that the gateway itself answers.",

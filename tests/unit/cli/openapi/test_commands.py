@@ -1,7 +1,9 @@
 """The command `gateway openapi`."""
 
+import json
 from pathlib import Path
 
+import yaml
 from click.testing import CliRunner
 
 from gateway.cli import main
@@ -10,9 +12,13 @@ from tests.contract_documents import DOCUMENTS
 PETS = str(DOCUMENTS / "pets.yaml")
 
 
-def run(*arguments: str, stdin: str | None = None) -> tuple[int, str]:
-    done = CliRunner().invoke(main, ["openapi", "import", *arguments], input=stdin)
+def call(*arguments: str, stdin: str | None = None) -> tuple[int, str]:
+    done = CliRunner().invoke(main, ["openapi", *arguments], input=stdin)
     return done.exit_code, done.output
+
+
+def run(*arguments: str, stdin: str | None = None) -> tuple[int, str]:
+    return call("import", *arguments, stdin=stdin)
 
 
 def test_routes_are_printed() -> None:
@@ -52,3 +58,27 @@ def test_what_is_wrong_is_reported(tmp_path: Path) -> None:
         ["--upstream", "a", "--request", "shadow"],
     ):
         assert run("-", *wrong, stdin="")[0] == 2
+
+
+def test_a_document_is_printed(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.yaml"
+    file.write_text(f"""
+version: 1
+upstreams: [{{id: u, targets: [{{url: "http://127.0.0.1:9"}}]}}]
+organizations: [{{id: acme}}, {{id: other}}]
+keys:
+  - {{id: k, secret_sha256: {"a" * 64}, organizations: [acme], routes: ["pets.*"]}}
+  - {{id: all, secret_sha256: {"b" * 64}, organizations: [other]}}
+routes:
+  - {{id: pets.new, upstream: u, match: {{path: /pets, methods: [POST]}}, request: {{openapi: {Path(PETS).resolve()}, operation: createPet}}}}
+  - {{id: secret, upstream: u, match: {{path: /secret, methods: [GET]}}}}
+  - {{id: open, upstream: u, match: {{path: /open, methods: [GET]}}, auth: none}}
+""")
+    code, output = call("export", "-c", str(file))
+    assert code == 0
+    assert set(json.loads(output)["paths"]) == {"/pets", "/secret", "/open"}
+    code, written = call("export", "-c", str(file), "--output", "yaml")
+    assert yaml.safe_load(written) == json.loads(output)
+    assert set(json.loads(call("export", "-c", str(file), "--organization", "acme")[1])["paths"]) == {"/pets", "/open"}
+    assert len(json.loads(call("export", "-c", str(file), "--organization", "other")[1])["paths"]) == 3
+    assert call("export", "-c", str(file), "--organization", "none") == (1, "Error: there is no organisation none\n")

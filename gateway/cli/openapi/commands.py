@@ -1,24 +1,32 @@
 """The command `gateway openapi`."""
 
+import json
 import os
 import sys
+from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
 import click
+import yaml
 
 from gateway.cli.friendly_errors import friendly_errors
+from gateway.openapi.compile import check_contracts
+from gateway.openapi.exporting import exported
 from gateway.openapi.importing import ImportOptions, routes_of
 from gateway.openapi.load import load_document
 from gateway.openapi.merging import merge
-from gateway.settings import as_text
+from gateway.settings import Config, as_text, load
 from gateway.settings.document.includes import STANDARD_INPUT
+from gateway.settings.schema.access import KeySettings
+from gateway.settings.schema.routing import RouteSettings
 from gateway.settings.schema.values import RefusedError, identifier, path_prefix
 
 
 @click.group()
 def command() -> None:
-    """Make routes of OpenAPI documents."""
+    """Make routes of OpenAPI documents, and a document of the routes."""
 
 
 def _prefix(_context: click.Context, _parameter: click.Parameter, written: str) -> str:
@@ -88,3 +96,41 @@ def import_command(
             if names:
                 click.echo(f"{label}: {', '.join(names)}")
         click.echo(f"{target}: {len(imported.routes)} routes")
+
+
+@command.command("export")
+@click.option(
+    "-c", "--config", "file", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The configuration."
+)
+@click.option("--organization", metavar="ID", help="Only routes that a key of this organisation may use.")
+@click.option("--output", type=click.Choice(["json", "yaml"]), default="json", show_default=True)
+def export_command(file: Path, organization: str | None, output: Literal["json", "yaml"]) -> None:
+    """Print one OpenAPI 3.1 document of all routes of a configuration, as callers see them.
+
+    Paths are those of the routes, replies are in the envelope, errors have the codes that the route may give. What
+    requests and results are like comes from the documents that routes name (`request`).
+    """
+    with friendly_errors():
+        config = load(file, more_checks=check_contracts)
+        routes = config.routes if organization is None else _usable(config, organization)
+        document = exported(config, cache(lambda name: load_document(name)[0]), routes)
+    if output == "yaml":
+        click.echo(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120), nl=False)
+    else:
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def _usable(config: Config, organization: str) -> list[RouteSettings]:
+    """Return the routes that need no key, or that some key of an organisation may use. Raises click.ClickException."""
+    if organization not in {each.id for each in config.organizations}:
+        raise click.ClickException(f"there is no organisation {organization}")
+    keys = [key for key in config.keys.plain if organization in key.organizations]
+    return [
+        route
+        for route in config.routes
+        if route.auth == "none" or config.key_store is not None or any(_may_use(key, route) for key in keys)
+    ]
+
+
+def _may_use(key: KeySettings, route: RouteSettings) -> bool:
+    return key.routes is None or any(fnmatchcase(route.id, pattern) for pattern in key.routes)

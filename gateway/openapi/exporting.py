@@ -1,0 +1,245 @@
+"""Makes one OpenAPI 3.1 document of all routes of a configuration, as callers see them.
+
+What the document of a service says stands inside of what the gateway makes of it: paths are those of the routes,
+replies are in the envelope, and errors have the codes of the gateway.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from gateway import __version__
+from gateway.kernel.faults import Fault
+from gateway.kernel.http import path_patterns
+from gateway.kernel.http.path_patterns import Param, Rest
+from gateway.openapi.envelope_schemas import COMPONENT, ENVELOPE, HEADERS, LIMIT_FIELDS, SAMPLE_ID, enveloped
+from gateway.openapi.model import DEFINITION, ApiDocument, Operation, Response
+from gateway.settings import Config
+from gateway.settings.schema.routing import RouteSettings
+from gateway.table.compile import build_faults
+
+DocumentSource = Callable[[str], ApiDocument]
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_ANYWHERE = frozenset({400, 401, 403, 404, 405, 408, 413, 414, 429, 431, 500, 503})
+"""Statuses of the gateway's own errors that any route may give."""
+_STYLES = {"simple": "simple", "form": "form", "space": "spaceDelimited", "pipe": "pipeDelimited", "deep": "deepObject"}
+
+
+def exported(config: Config, source: DocumentSource, routes: Iterable[RouteSettings] | None = None) -> dict[str, Any]:
+    """Return the document of `routes`, None for all of them. `source` returns the documents that routes name."""
+    return _Export(config, source).document(config.routes if routes is None else routes)
+
+
+class _Export:
+    def __init__(self, config: Config, source: DocumentSource) -> None:
+        self._config = config
+        self._source = source
+        self._faults = build_faults(config)
+        self._schemas: dict[str, Any] = dict(ENVELOPE)
+        self._names: dict[tuple[str, str], str] = {}
+
+    def document(self, routes: Iterable[RouteSettings]) -> dict[str, Any]:
+        paths: dict[str, dict[str, Any]] = {}
+        for route in sorted(routes, key=lambda each: each.match.path or each.match.prefix or ""):
+            for method in route.match.methods:
+                paths.setdefault(_template(route), {})[method.lower()] = self._operation(route, method)
+        key = self._config.auth.key
+        return {
+            "openapi": "3.1.0",
+            "jsonSchemaDialect": _DIALECT,
+            "info": {"title": "API", "version": __version__, "description": self._limits()},
+            "servers": [{"url": "/"}],
+            "security": [{"keyInHeader": []}, {"keyInQuery": []}],
+            "paths": paths,
+            "components": {
+                "securitySchemes": {
+                    "keyInHeader": {"type": "apiKey", "in": "header", "name": key.header},
+                    "keyInQuery": {"type": "apiKey", "in": "query", "name": key.query},
+                },
+                "parameters": {
+                    "organization": {
+                        "name": self._config.auth.organization_header,
+                        "in": "header",
+                        "description": "The organisation that the call is for. Left out: the first one of the key.",
+                        "schema": {"type": "string"},
+                    }
+                },
+                "headers": HEADERS,
+                "schemas": self._schemas,
+            },
+        }
+
+    def _limits(self) -> str:
+        lines = ["Limits of the plans:", ""]
+        for plan in self._config.plans:
+            limits = [f"{limit.max} calls in {limit.per:g} s" for limit in plan.limits if not limit.shadow]
+            lines.append(f"- {plan.id}: {', '.join(limits) or 'none'}")
+        return "\n".join(lines)
+
+    def _operation(self, route: RouteSettings, method: str) -> dict[str, Any]:
+        document, operation = self._described(route, method)
+        several = len(route.match.methods) > 1
+        made: dict[str, Any] = {"operationId": f"{route.id}-{method.lower()}" if several else route.id}
+        parameters: list[dict[str, Any]] = (
+            [] if route.auth == "none" else [{"$ref": "#/components/parameters/organization"}]
+        )
+        known: set[str] = set()
+        if document is not None and operation is not None:
+            for name in ("summary", "description"):
+                if getattr(operation, name):
+                    made[name] = getattr(operation, name)
+            if operation.tags:
+                made["tags"] = list(operation.tags)
+            if operation.deprecated:
+                made["deprecated"] = True
+            known = {each.name for each in operation.parameters if each.location == "path"}
+            parameters += self._parameters(route, document, operation)
+            if operation.body is not None:
+                made["requestBody"] = {
+                    "required": operation.body.required,
+                    "content": self._content(document, operation.body.content),
+                }
+        parameters += [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in _names(route)
+            if name not in known
+        ]
+        if parameters:
+            made["parameters"] = parameters
+        limits = [limit for limit in route.limits_of(method) if not limit.shadow]
+        if limits:
+            made["x-rate-limit"] = [
+                {"id": limit.id, "max": limit.max, "per": limit.model_dump(mode="json")["per"]} for limit in limits
+            ]
+        if route.auth == "none":
+            made["security"] = []
+        made["responses"] = self._responses(route, method, document, operation)
+        return made
+
+    def _described(self, route: RouteSettings, method: str) -> tuple[ApiDocument | None, Operation | None]:
+        request = route.request
+        if request is None or request.openapi is None:
+            return None, None
+        document = self._source(request.openapi)
+        operation = document.operations.get(request.operation or "")
+        return (document, operation) if operation is not None and operation.method == method else (None, None)
+
+    def _parameters(self, route: RouteSettings, document: ApiDocument, operation: Operation) -> list[dict[str, Any]]:
+        made = []
+        for each in operation.parameters:
+            if each.location == "path" and each.name not in _names(route):
+                continue
+            schema = self._schema(document, each.schema)
+            parameter: dict[str, Any] = {"name": each.name, "in": each.location, "required": each.required}
+            if each.style == "json":
+                parameter["content"] = {"application/json": {"schema": schema}}
+            else:
+                parameter |= {"style": _STYLES.get(each.style, "form"), "explode": each.explode, "schema": schema}
+            made.append(parameter | ({"description": each.description} if each.description else {}))
+        return made
+
+    def _content(self, document: ApiDocument, content: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: {"schema": self._schema(document, media.schema)}
+            | ({"example": media.examples[0]} if media.examples else {})
+            for name, media in content.items()
+        }
+
+    def _responses(
+        self, route: RouteSettings, method: str, document: ApiDocument | None, operation: Operation | None
+    ) -> dict[str, Any]:
+        described: dict[str, Response] = {} if operation is None else operation.responses
+        made: dict[str, Any] = {}
+        for status, response in described.items():
+            if status[0] in "23":
+                assert document is not None
+                made[status] = self._success(route, method, document, response, status)
+        if not made:
+            made["2XX"] = _reply("What the service answers.", _json({"$ref": f"{COMPONENT}Success"}))
+        by_status: dict[int, list[Fault]] = defaultdict(list)
+        for fault in self._faults.values():
+            if self._may_give(route, fault):
+                by_status[fault.status].append(fault)
+        for number, faults in sorted(by_status.items()):
+            made[str(number)] = _error(faults, retry=any(fault.retryable for fault in faults))
+        made["default"] = _reply("Any other error.", _json({"$ref": f"{COMPONENT}Error"}))
+        return made
+
+    def _may_give(self, route: RouteSettings, fault: Fault) -> bool:
+        checked = route.request is not None and route.request.mode == "enforce"
+        if fault.status == 415:
+            return checked
+        if fault.status == 401:
+            return route.auth == "key"
+        return fault.status in _ANYWHERE and (checked or not fault.name.startswith("request_in"))
+
+    def _success(
+        self, route: RouteSettings, method: str, document: ApiDocument, response: Response, status: str
+    ) -> dict[str, Any]:
+        description = response.description or "What the service answers."
+        if status in {"204", "205", "304"} or method == "HEAD":
+            return _reply(description, {})
+        if self._config.envelope_of(route).mode == "passthrough":
+            return _reply(description, self._content(document, response.content))
+        media = next((each for name, each in response.content.items() if "json" in name), None)
+        result: Any = {} if media is None else self._schema(document, media.schema)
+        made = _json(enveloped(result))
+        if media is not None and media.examples:
+            example = {"result": media.examples[0]}
+            made["application/json"]["example"] = {"requestId": SAMPLE_ID, "status": "SUCCESS", "data": example}
+        return _reply(description, made)
+
+    def _schema(self, document: ApiDocument, schema: Any) -> Any:
+        """Return a schema whose references lead to the components of the document that is made."""
+        if isinstance(schema, list):
+            return [self._schema(document, part) for part in schema]
+        if not isinstance(schema, dict):
+            return schema
+        return {
+            name: self._component(document, part.removeprefix(DEFINITION))
+            if name == "$ref" and isinstance(part, str)
+            else self._schema(document, part)
+            for name, part in schema.items()
+        }
+
+    def _component(self, document: ApiDocument, name: str) -> str:
+        key = (document.file, name)
+        if key not in self._names:
+            made, number = name, 2
+            while made in self._schemas:
+                made, number = f"{name}-{number}", number + 1
+            self._names[key] = made
+            self._schemas[made] = True
+            self._schemas[made] = self._schema(document, document.schemas[name])
+        return f"{COMPONENT}{self._names[key]}"
+
+
+def _template(route: RouteSettings) -> str:
+    """Return the path of a route as OpenAPI has it: what a prefix covers is one more parameter."""
+    if route.match.path is None:
+        return f"{(route.match.prefix or '').rstrip('/')}/{{rest}}"
+    return route.match.path.replace("*}", "}")
+
+
+def _names(route: RouteSettings) -> list[str]:
+    if route.match.path is None:
+        return ["rest"]
+    return [each.name for each in path_patterns.parse(route.match.path) if isinstance(each, Param | Rest)]
+
+
+def _json(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}
+
+
+def _reply(description: str, content: dict[str, Any], *more: str) -> dict[str, Any]:
+    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", *LIMIT_FIELDS, *more)}
+    return {"description": description, "headers": headers} | ({"content": content} if content else {})
+
+
+def _error(faults: list[Fault], *, retry: bool) -> dict[str, Any]:
+    codes = sorted({fault.code for fault in faults})
+    messages = dict.fromkeys(f"{fault.code} {fault.message}" for fault in faults)
+    narrowed = {"properties": {"data": {"properties": {"code": {"type": "integer", "examples": codes}}}}}
+    schema = {"allOf": [{"$ref": f"{COMPONENT}Error"}, narrowed]}
+    more = ["Retry-After"] if retry else []
+    return _reply(f"{', '.join(messages)}, or an error of the service.", _json(schema), *more)

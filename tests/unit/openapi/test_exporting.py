@@ -1,0 +1,94 @@
+"""One document of all routes, as callers see them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openapi_spec_validator import validate
+
+from gateway.openapi.exporting import exported
+from gateway.openapi.importing import ImportOptions, routes_of
+from gateway.openapi.load import load_document
+from gateway.openapi.merging import merge
+from gateway.settings import Config, load, parse
+from tests.contract_documents import DOCUMENTS
+
+UPSTREAMS = 'version: 1\nupstreams: [{id: u, targets: [{url: "http://127.0.0.1:9"}]}]\n'
+
+
+def source(name: str) -> Any:
+    return load_document(name)[0]
+
+
+def imported(name: str, tmp_path: Path, prefix: str = "", *, checked: bool = True) -> Config:
+    """A configuration with the routes of a document."""
+    document, _ = load_document(name)
+    routes, _ = routes_of(document, ImportOptions("u", prefix, (), "enforce" if checked else None, str(name)))
+    (tmp_path / "gateway.yaml").write_text(UPSTREAMS + merge("r", "", routes).text)
+    return load(tmp_path / "gateway.yaml", {})
+
+
+@pytest.mark.parametrize("file", ["pets.yaml", "older.yaml", "oldest.json"])
+@pytest.mark.parametrize("prefix", ["", "/v1"])
+def test_the_document_is_valid(file: str, prefix: str, tmp_path: Path) -> None:
+    document = exported(imported(str(DOCUMENTS.resolve() / file), tmp_path, prefix), source)
+    validate(document)
+    assert document["openapi"] == "3.1.0"
+
+
+@pytest.mark.parametrize("file", ["pets.yaml", "older.yaml", "oldest.json"])
+def test_importing_exporting_and_importing_again_is_a_fixed_point(file: str, tmp_path: Path) -> None:
+    first = exported(imported(str(DOCUMENTS.resolve() / file), tmp_path, "/v1", checked=False), source)
+    (tmp_path / "first.json").write_text(json.dumps(first))
+    config = imported(str(tmp_path / "first.json"), tmp_path, checked=False)
+    assert exported(config, source) == first
+    again = imported(str(tmp_path / "first.json"), tmp_path, checked=False)
+    assert [(each.id, each.match, each.auth, each.limits) for each in again.routes] == [
+        (each.id, each.match, each.auth, each.limits) for each in config.routes
+    ]
+
+
+def test_an_operation(tmp_path: Path) -> None:
+    document = exported(imported(str(DOCUMENTS.resolve() / "pets.yaml"), tmp_path, "/v1"), source)
+    created = document["paths"]["/v1/pets"]["post"]
+    assert (created["operationId"], created["summary"], created["tags"]) == ("createPet", "Add a pet.", ["pets"])
+    assert created["x-rate-limit"] == [{"id": "document", "max": 10, "per": "1m"}]
+    schema = created["responses"]["201"]["content"]["application/json"]["schema"]
+    assert schema["properties"]["data"]["properties"]["result"] == {"$ref": "#/components/schemas/Pet"}
+    example = created["responses"]["201"]["content"]["application/json"]["example"]
+    assert example["data"]["result"]["name"] == "Rex"
+    assert {"400", "401", "403", "415", "429", "503", "default"} <= set(created["responses"])
+    assert "Retry-After" in created["responses"]["429"]["headers"]
+    assert "8000 Limit exceeded" in created["responses"]["429"]["description"]
+    assert created["requestBody"]["content"]["application/json"]["example"] == {"name": "Rex", "kind": "dog"}
+    got = document["paths"]["/v1/pets/{petId}"]["get"]
+    assert got["security"] == []
+    assert "401" not in got["responses"]
+    assert [each.get("name") for each in got["parameters"]] == ["petId"]
+    assert document["paths"]["/v1/pets/{petId}"]["delete"]["deprecated"]
+    assert "content" not in document["paths"]["/v1/pets/{petId}"]["delete"]["responses"]["204"]
+    assert document["components"]["schemas"]["Pet"]["allOf"][0] == {"$ref": "#/components/schemas/NewPet"}
+    assert "standard: 300 calls in 60 s" in document["info"]["description"]
+
+
+def test_routes_without_a_document() -> None:
+    document = exported(
+        parse(
+            UPSTREAMS
+            + """
+routes:
+  - {id: all, upstream: u, match: {prefix: /v1, methods: [GET, POST]}}
+  - {id: raw, upstream: u, match: {path: "/files/{name}/{rest*}", methods: [GET]}, auth: none, envelope: {mode: passthrough}}
+"""
+        ),
+        source,
+    )
+    validate(document)
+    assert set(document["paths"]) == {"/v1/{rest}", "/files/{name}/{rest}"}
+    listed = document["paths"]["/v1/{rest}"]["get"]
+    assert listed["operationId"] == "all-get"
+    assert "415" not in listed["responses"]
+    assert listed["responses"]["2XX"]["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/Success"
+    }
