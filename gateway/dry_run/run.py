@@ -17,6 +17,7 @@ from gateway.kernel.ids import Ids
 from gateway.limiter.interface import Decider
 from gateway.net.write_batch import WriteBatch
 from gateway.observe.metrics import Metrics
+from gateway.openapi.compile import compile_contracts
 from gateway.pipeline import Gateway
 from gateway.settings import Config
 from gateway.settings.schema.server import ListenerSettings
@@ -49,17 +50,18 @@ class Compiled(NamedTuple):
     named: NamedKeys
 
 
-def compiled(config: Config, clock: Clock) -> Compiled:
+def compiled(config: Config, clock: Clock, *, contracts: bool = True) -> Compiled:
     """Return the parts of a configuration that is not in force. Needs a running event loop; nothing is connected.
 
-    Raises PairError for unusable TLS files.
+    Without `contracts` requests are not checked by the documents of their APIs. Raises PairError for unusable TLS
+    files, and ConfigError for unusable documents.
     """
+    requests = compile_contracts(config).requests if contracts else {}
     snapshot = compile_snapshot(config, None, "dry run")
     upstreams = build_upstreams(config, snapshot.shared_state, Metrics(), clock, WriteBatch())
     faults, credentials = build_faults(config), build_credentials(config)
-    return Compiled(
-        config, build_routes(config, upstreams, faults), credentials, faults, upstreams, credentials.keyring.named
-    )
+    table = build_routes(config, upstreams, faults, requests)
+    return Compiled(config, table, credentials, faults, upstreams, credentials.keyring.named)
 
 
 class DryResult(NamedTuple):

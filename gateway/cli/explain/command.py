@@ -18,6 +18,7 @@ from gateway.dry_run.limiter import PeekingLimiter
 from gateway.dry_run.request import DryRequest
 from gateway.dry_run.run import DryRun, DryRunError, compiled
 from gateway.limiter.memory_limiter import LocalLimiter
+from gateway.openapi.compile import check_contracts
 from gateway.settings import Config, load
 from gateway.system.clock import SYSTEM_CLOCK
 
@@ -91,7 +92,8 @@ def command(
         found = answer
     else:
         with friendly_errors():
-            found = _explained(with_listed_keys(load(file)) if key else load(file), dry, reveal=reveal)
+            config = load(file, more_checks=check_contracts)
+            found = _explained(with_listed_keys(config) if key else config, dry, reveal=reveal)
     click.echo(json.dumps(msgspec.to_builtins(found), indent=2) if output == "json" else text(found))
 
 

@@ -10,6 +10,7 @@ from gateway.cli.demo_service import running
 from gateway.cli.free_port import free_port
 from gateway.cli.friendly_errors import friendly_errors
 from gateway.kernel.units import parse_duration, parse_percent
+from gateway.openapi.compile import check_contracts
 from gateway.openapi.load import load_document
 from gateway.settings import Config, load, parse
 from gateway.settings.schema.upstreams import TargetSettings, UpstreamSettings
@@ -77,7 +78,7 @@ def command(
     with friendly_errors():
         for each in documents:
             load_document(str(each))
-        config = None if file is None else load(file)
+        config = None if file is None else load(file, more_checks=check_contracts)
         options = {
             "documents": [str(each) for each in documents],
             "errors": errors,

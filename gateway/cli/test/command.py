@@ -12,6 +12,7 @@ from gateway.cli.test.report import FORMATS, as_json, as_junit, as_text
 from gateway.dry_run.case_run import CaseResult, run_cases, uncovered
 from gateway.dry_run.cases import read_cases
 from gateway.dry_run.run import compiled
+from gateway.openapi.compile import check_contracts
 from gateway.settings import load
 from gateway.system.clock import SYSTEM_CLOCK
 
@@ -33,7 +34,7 @@ def command(files: tuple[Path, ...], file: Path, output: str, *, coverage: bool,
     """
 
     async def run() -> tuple[list[CaseResult], list[str]]:
-        parts = compiled(with_listed_keys(load(file)), SYSTEM_CLOCK)
+        parts = compiled(with_listed_keys(load(file, more_checks=check_contracts)), SYSTEM_CLOCK)
         results: list[CaseResult] = []
         for each in files:
             results += await run_cases(read_cases(each), parts, SYSTEM_CLOCK)

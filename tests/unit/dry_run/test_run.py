@@ -1,6 +1,7 @@
 """dry_run/run.py: requests go through the stages of the gateway."""
 
 from collections.abc import Awaitable
+from pathlib import Path
 
 import pytest
 
@@ -102,3 +103,30 @@ async def test_a_bug_is_raised() -> None:
     one = DryRun(compiled(CONFIG, ManualClock().clock), Broken(ManualClock().clock), ManualClock().clock)
     with pytest.raises(ZeroDivisionError):
         await one.run(DryRequest(method="GET", target="/v1/pets", key_id="acme-ci"))
+
+
+DOCUMENT = """\
+openapi: 3.1.0
+info: {title: Pets, version: "1"}
+paths:
+  /v1/pets:
+    post:
+      operationId: createPet
+      requestBody:
+        required: true
+        content: {application/json: {schema: {type: object, required: [name]}}}
+      responses: {"201": {description: made}}
+"""
+
+
+async def test_requests_are_checked_by_the_document_of_their_api(tmp_path: Path) -> None:
+    file = tmp_path / "pets.yaml"
+    file.write_text(DOCUMENT)
+    request = f"request: {{openapi: {file}, operation: createPet}}"
+    config = parse(TEXT.replace("methods: [GET, POST]}, upstream", f"methods: [GET, POST]}}, {request}, upstream"))
+    typed = (("Content-Type", "application/json"),)
+    for body, contracts, expected in (("{}", True, 400), ('{"name": "Rex"}', True, 200), ("{}", False, 200)):
+        clock = ManualClock().clock
+        one = DryRun(compiled(config, clock, contracts=contracts), LocalLimiter(clock), clock)
+        dry = DryRequest(method="POST", target="/v1/pets", key_id="acme-ci", headers=typed, body=body)
+        assert await status(dry, one) == expected
