@@ -1,12 +1,13 @@
 """Exchange and Reply: one request of a client and the answer to it."""
 
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.http.compression import Coding
+from gateway.kernel.http.request_fields import RequestHeaders
 from gateway.kernel.http.request_headers import forwarded_prefix
 from gateway.kernel.limits.quota import Reservation
 from gateway.kernel.limits.token_bucket import Claim, Decision
@@ -20,14 +21,6 @@ Outcome: TypeAlias = Literal["answered", "abandoned", "cut", "opened"]
 A tunnel that is `opened` has not ended.
 """
 ReplySource: TypeAlias = Literal["gateway", "upstream"]
-
-
-class Headers(Protocol):
-    """Request header fields. Names are compared without regard to case."""
-
-    def get(self, name: str, /) -> str | None: ...
-    def getall(self, name: str, default: list[str], /) -> list[str]: ...
-    def __contains__(self, name: object, /) -> bool: ...
 
 
 class Coded(msgspec.Struct):
@@ -70,11 +63,11 @@ class CacheUse(msgspec.Struct):
 class Exchange(msgspec.Struct):
     """One request. The stages fill its fields from top to bottom.
 
-    `path` and `query` are as the client sent them (ASCII, the query without "?"). `raw_headers` are the field lines as
-    received. `peer` is the address that connected, and `client` the address that it forwards for, which is the same
-    unless the peer is a trusted proxy. `withheld` holds names of fields (in lower case) that this request forbids to
-    forward. `upgrade`: it is the handshake of a WebSocket. `head_error` is the reason why the edge rejects the request.
-    `certificate_subject` is that of the client certificate that was verified (RFC 4514), "" without one.
+    `path` and `query` are as the client sent them (ASCII, the query without "?"). `peer` is the address that connected,
+    and `client` the address that it forwards for, which is the same unless the peer is a trusted proxy. `withheld`
+    holds names of fields (in lower case) that this request forbids to forward. `upgrade`: it is the handshake of a
+    WebSocket. `head_error` is the reason why the edge rejects the request. `certificate_subject` is that of the client
+    certificate that was verified (RFC 4514), "" without one.
 
     `near` is a route for the path of a request whose method no route has. `header_keys` and `query_keys` are the
     secrets of the request, for identify and for scrubbing only. `reservation` has to be settled when the exchange ends;
@@ -100,8 +93,7 @@ class Exchange(msgspec.Struct):
     method: str
     path: str
     query: str
-    headers: Headers
-    raw_headers: tuple[tuple[bytes, bytes], ...]
+    headers: RequestHeaders
     body: TimedBody | None
     peer: str
     client: str

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
-from multidict import CIMultiDict
 
 from gateway.exchange import Exchange
+from gateway.kernel.http.request_fields import RequestHeaders
 from gateway.kernel.http.request_headers import FieldFilter
 from gateway.kernel.http.response_headers import FieldRules
 from gateway.kernel.limits.ratelimit_headers import limit_fields
@@ -74,15 +74,13 @@ def _or_none(keys: Mapping[T, Key]) -> dict[T, Key | None]:
 
 def exchange(fields: Iterable[tuple[str, str]] = (), **changes: Any) -> Exchange:
     """A GET of /v1/orders with the header `fields`."""
-    fields = list(fields)
     ordinary: dict[str, Any] = {
         "request_id": REQUEST_ID,
         "started": 0.0,
         "method": "GET",
         "path": "/v1/orders",
         "query": "",
-        "headers": CIMultiDict(fields),
-        "raw_headers": tuple((name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in fields),
+        "headers": RequestHeaders.of_text(fields),
         "body": None,
         "peer": "192.0.2.7",
         "client": "192.0.2.7",

@@ -7,10 +7,9 @@ import msgspec
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpRequestParser
 
+from gateway.edge.request_body import WholeBody
 from gateway.edge.request_head import Peer, RequestHeadChecker, body_length
 from gateway.exchange import Exchange
-from gateway.kernel.faults import BODY_TOO_LARGE, GatewayError
-from gateway.upstream.call import BODY_PIECE_BYTES
 
 _READ_BUFFER_BYTES = 1 << 16
 
@@ -49,26 +48,6 @@ class DryRequest(msgspec.Struct, frozen=True, kw_only=True):
         return self.body.encode("utf-8", "surrogateescape")
 
 
-class DryBody:
-    """A body that is there from the beginning. Its client is never waited for."""
-
-    waited_s = 0.0
-
-    def __init__(self, content: bytes, limit: int) -> None:
-        self.length: int | None = len(content)
-        self.received = 0
-        self._content = content
-        self._limit = limit
-
-    async def read(self) -> bytes:
-        """Return the next piece, b"" at the end. Raises GatewayError BODY_TOO_LARGE."""
-        if len(self._content) > self._limit:
-            raise GatewayError(BODY_TOO_LARGE)
-        piece = self._content[self.received : self.received + BODY_PIECE_BYTES]
-        self.received += len(piece)
-        return piece
-
-
 def exchange_of(request: DryRequest, checker: RequestHeadChecker, peer: Peer, head: bytes) -> Exchange:
     """Return the exchange that a listener makes of `head` and the body of `request`, which `peer` has sent."""
     loop = asyncio.get_running_loop()
@@ -81,8 +60,8 @@ def exchange_of(request: DryRequest, checker: RequestHeadChecker, peer: Peer, he
         return checker.error_exchange(checker.parse_error(ValueError("more than one request"), head), peer)
     message = messages[0][0]
     x = checker.to_exchange(message, peer)
-    if request.body and body_length(message.headers):
-        x.body = DryBody(request.content, checker.limits.body_bytes)
+    if request.body and body_length(x.headers):
+        x.body = WholeBody(request.content, checker.limits.body_bytes)
     return x
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import StreamReader
 from aiohttp.streams import EMPTY_PAYLOAD
 
+from gateway.edge.plain_request import PlainRequest
 from gateway.edge.reply_writer import ReplyWriter
 from gateway.edge.request_body import ClientBody
 from gateway.edge.request_head import body_length
@@ -92,8 +93,9 @@ class ClientConnection(ReplyWriter):
             elif answered >= TURN_REQUESTS or monotonic() - began > TURN_S:
                 self._loop.call_soon(self._serve_on)
                 return
+            message: Any
             message, payload = self._messages.popleft()
-            if self._parser is not None:
+            if self._parser is not None and not isinstance(message, PlainRequest):
                 self._parser.message_consumed()
             if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
                 self._resume_reading_if_drained()
@@ -115,7 +117,13 @@ class ClientConnection(ReplyWriter):
         `_keep` says afterwards whether the connection stays open.
         """
         listener = self._listener
-        if isinstance(message, GatewayError):
+        if isinstance(message, PlainRequest):
+            x = listener.head_checker.plain_exchange(message, self._peer)
+            if self._rejection is not None:
+                x.head_error = self._rejection()
+            self._keep = message.keep and x.head_error is None
+            self._http10 = False
+        elif isinstance(message, GatewayError):
             x = listener.head_checker.error_exchange(message, self._peer)
             self._keep = self._http10 = False
         else:

@@ -50,6 +50,11 @@ class HeadSplitter:
         return f"<HeadSplitter {where}, {len(self._data) - self._at} bytes waiting>"
 
     @property
+    def idle(self) -> bool:
+        """Whether everything was returned, and nothing has begun that is not finished."""
+        return not (self._data or self.body_missing or self.in_head or self.rejected_line)
+
+    @property
     def has_piece(self) -> bool:
         """Whether `piece` has something to return. After `receive` it has, even if no bytes were received."""
         return self._new or self._at < len(self._data)

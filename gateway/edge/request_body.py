@@ -9,6 +9,27 @@ from gateway.kernel.faults import BODY_TOO_LARGE, MALFORMED_REQUEST, GatewayErro
 from gateway.upstream.call import BODY_PIECE_BYTES
 
 
+class WholeBody:
+    """A body that had arrived when it was asked for. `limit` is the largest that is accepted, in bytes."""
+
+    __slots__ = ("_content", "_limit", "length", "received", "waited_s")
+
+    def __init__(self, content: bytes, limit: int) -> None:
+        self._content = content
+        self._limit = limit
+        self.length: int | None = len(content)
+        self.received = 0
+        self.waited_s = 0.0
+
+    async def read(self) -> bytes:
+        """Return the next piece, or b"" at the end. Raises GatewayError BODY_TOO_LARGE."""
+        if len(self._content) > self._limit:
+            raise GatewayError(BODY_TOO_LARGE)
+        piece = self._content[self.received : self.received + BODY_PIECE_BYTES]
+        self.received += len(piece)
+        return piece
+
+
 class ClientBody:
     """Reads what the client sends, up to `limit` bytes. `confirm` answers `Expect: 100-continue`, and is called once.
 

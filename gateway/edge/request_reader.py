@@ -12,6 +12,7 @@ from aiohttp.streams import EMPTY_PAYLOAD
 
 from gateway.edge.certificates import verified_subject
 from gateway.edge.head_splitter import HeadSplitter
+from gateway.edge.plain_request import plain_request
 from gateway.edge.request_head import Peer, body_length
 from gateway.edge.write_progress import ClientConnectionOwner, WriteProgress
 from gateway.kernel.faults import (
@@ -28,15 +29,9 @@ from gateway.net.node_names import unmapped
 from gateway.upstream.tunnel import Tunnel
 
 GRACE_S = 0.5
-"""A client that has closed its sending side still gets an answer that is ready within so many seconds.
-
-Then it counts as gone.
-"""
+"""For how many seconds a client that has closed its sending side still gets an answer. Then it counts as gone."""
 SLOWEST_BYTES_PER_S = 16 * 1024
-"""A body may take longer than its time-out while it arrives at this rate.
-
-A reply has to be read at this rate in every such span.
-"""
+"""A body may take longer than its time-out while it arrives at this rate, at which replies have to be read, too."""
 _TOO_MANY = partial(GatewayError, TOO_MANY_CONNECTIONS)
 _REQUEST_LINE_BYTES = 1024
 """An upper bound of what a request line contains besides the URL."""
@@ -54,7 +49,8 @@ class RequestReader(WriteProgress):
 
     __slots__ = (
         "_body_since", "_client_address", "_driver", "_eof", "_head_bytes", "_head_since", "_idle_since",
-        "_last_payload", "_lingering", "_payload", "_rejection", "_secure", "_splitter", "_tunnel",
+        "_last_payload", "_lingering", "_payload", "_plain_bytes", "_rejection", "_secure", "_splitter",
+        "_tunnel",
     )  # fmt: skip
 
     def __init__(self, listener: ClientConnectionOwner, client_address: str | None = None, **options: Any) -> None:
@@ -64,6 +60,7 @@ class RequestReader(WriteProgress):
         self._rejection: Callable[[], GatewayError] | None = None
         self._payload: StreamReader = EMPTY_PAYLOAD
         self._last_payload: StreamReader = EMPTY_PAYLOAD
+        self._plain_bytes = listener.head_checker.plain_bytes
         self._splitter = HeadSplitter(listener.head_checker.limits.url_bytes)
         self._head_bytes = 0
         self._idle_since = listener.head_checker.monotonic()
@@ -92,6 +89,12 @@ class RequestReader(WriteProgress):
                 self._behind_handshake(data)
             return
         splitter = self._splitter
+        if self._head_since is None and not self._messages and splitter.idle and self._last_payload.is_eof():
+            request = plain_request(data, self._plain_bytes)
+            if request is not None:
+                self._messages.append((request, EMPTY_PAYLOAD))  # type: ignore[arg-type]  # as in `_reject`
+                self._serve()
+                return
         if splitter.rejected_line is not None:
             if not splitter.extend_line(data):
                 self._reject(self._listener.head_checker.parse_error(*splitter.rejected_line), in_body=False)

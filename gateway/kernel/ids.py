@@ -1,16 +1,21 @@
-"""Request, trace and span ids, cut from batches of random bytes.
+"""Request, trace and span ids, made of random bytes by the hundred.
 
-A system call a request for 16 bytes costs more than the rest of the id; so entropy is fetched for hundreds at a time.
+A system call for each request costs more than the rest of the id, and so does cutting and joining text in Python: a
+batch is fetched, cut and joined at once, by functions that are written in C.
 Make an `Ids` in the process that uses it, after any fork: two processes with one batch would give out the same ids.
 """
 
+from binascii import hexlify
 from collections.abc import Callable
+from struct import Struct
 
 _BATCH_BYTES = 4096
-_BATCH_DIGITS = 2 * _BATCH_BYTES
+_FIXED = int.from_bytes(bytes.fromhex("000000000000f000c000000000000000") * (_BATCH_BYTES // 16))
+_VERSION_4 = int.from_bytes(bytes.fromhex("00000000000040008000000000000000") * (_BATCH_BYTES // 16))
+"""RFC 9562, 4.1 and 4.2: the four bits of the version are 0100, the two highest bits of the ninth byte are 10."""
 
-_VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
-"""RFC 9562, 4.1: the two highest bits of the ninth byte are 10."""
+_UUID = Struct("8s4s4s4s12s")
+_NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
 
 
 class Ids:
@@ -19,46 +24,35 @@ class Ids:
     `entropy(n)` returns n bytes fit for secrets (`os.urandom`).
     """
 
-    __slots__ = ("_at", "_digits", "_entropy")
+    __slots__ = ("_entropy", "_requests", "_spans", "_traces")
 
     def __init__(self, entropy: Callable[[int], bytes]) -> None:
         self._entropy = entropy
-        self._digits = ""
-        self._at = _BATCH_DIGITS
+        self._requests: list[str] = []
+        self._traces: list[tuple[str, str]] = []
+        self._spans: list[str] = []
 
     def request(self) -> str:
         """Return a UUID of version 4, in lower case."""
-        at = self._at
-        if at > _BATCH_DIGITS - 32:
-            at = self._refill()
-        self._at = at + 32
-        x = self._digits[at : at + 32]
-        return f"{x[:8]}-{x[8:12]}-4{x[13:16]}-{_VARIANT[x[16]]}{x[17:20]}-{x[20:]}"
-
-    def trace(self) -> str:
-        """32 lower-case hexadecimal digits, not all zero (W3C Trace Context, 3.2.2.3)."""
-        return self._take(32)
+        if not self._requests:
+            random = int.from_bytes(self._entropy(_BATCH_BYTES)) & ~_FIXED | _VERSION_4
+            parts = _UUID.iter_unpack(hexlify(random.to_bytes(_BATCH_BYTES)))
+            self._requests = b"\n".join(map(b"-".join, parts)).decode().split("\n")
+            self._requests.reverse()
+        return self._requests.pop()
 
     def span(self) -> str:
         """16 lower-case hexadecimal digits, not all zero (W3C Trace Context, 3.2.2.4)."""
-        return self._take(16)
+        while not self._spans:
+            digits = self._entropy(_BATCH_BYTES).hex()
+            spans = [digits[at : at + 16] for at in range(0, len(digits) - 15, 16)]
+            self._spans = [span for span in spans if span != _NO_SPAN]
+        return self._spans.pop()
 
     def trace_and_span(self) -> tuple[str, str]:
-        """Both, for a trace that begins here, at the price of one."""
-        both = self._take(48)
-        trace, span = both[:32], both[32:]
-        return (trace, span) if span.strip("0") and trace.strip("0") else (self.trace(), self.span())
-
-    def _take(self, digits: int) -> str:
-        while True:
-            at = self._at
-            if at > _BATCH_DIGITS - digits:
-                at = self._refill()
-            self._at = at + digits
-            digits_read = self._digits[at : at + digits]
-            if digits_read.strip("0"):
-                return digits_read
-
-    def _refill(self) -> int:
-        self._digits = self._entropy(_BATCH_BYTES).hex()
-        return 0
+        """The ids of a trace that begins here (32 such digits, not all zero) and of its first span."""
+        while not self._traces:
+            digits = self._entropy(_BATCH_BYTES).hex()
+            pairs = [(digits[at : at + 32], digits[at + 32 : at + 48]) for at in range(0, len(digits) - 47, 48)]
+            self._traces = [each for each in pairs if each[0] != _NO_TRACE and each[1] != _NO_SPAN]
+        return self._traces.pop()

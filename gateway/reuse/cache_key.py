@@ -52,7 +52,7 @@ _NOTHING = Directives()
 def directives_of(x: Exchange, rules: CacheRules) -> Directives | None:
     """Return what a GET or HEAD asks of the cache; None: it is not answered by the cache, and its reply not kept."""
     kinds = 0
-    for name, _ in x.raw_headers:
+    for name in x.headers.shape.names:
         kinds |= _kinds[name]
     if x.body is not None or kinds & _BYPASSES:
         return None

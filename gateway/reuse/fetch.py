@@ -10,6 +10,7 @@ from gateway.kernel.caching.storage import FAILED_STATUSES, CacheRules, Freshnes
 from gateway.kernel.caching.store import ALL_SCOPES, CacheStore, Entry, EntryKey
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import GatewayError
+from gateway.kernel.http.request_fields import RequestHeaders
 from gateway.reuse.kept_reply import entry_of, merged
 from gateway.table import Caller, Route
 
@@ -72,7 +73,8 @@ class Fetcher:
         """
         generation, began_s = search.store.generation, self._clock.monotonic()
         conditions = [] if stale is None else _conditions(stale.freshness)
-        x.raw_headers = (*[line for line in x.raw_headers if line[0].lower() not in _CONDITIONS], *conditions)
+        others = [line for line in x.headers.raw if line[0].lower() not in _CONDITIONS]
+        x.headers = RequestHeaders.of([*others, *conditions])
         try:
             reply = await fetch(x, search.route, search.caller)
         except GatewayError as error:

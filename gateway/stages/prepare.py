@@ -1,12 +1,12 @@
 """Makes the request for the upstream: a safe path, clean header fields, the identity of the caller, and the body."""
 
 import math
+from itertools import compress
 from typing import TypeAlias
 
-from multidict import istr
-
-from gateway.exchange import Exchange, Headers
+from gateway.exchange import Exchange
 from gateway.kernel.http.key_scrubbing import contains_secret, secrets_of
+from gateway.kernel.http.request_fields import RequestHeaders
 from gateway.kernel.http.request_headers import forwarded_prefix
 from gateway.net.address import UNIX
 from gateway.net.node_names import chain
@@ -24,7 +24,7 @@ has more.
 """
 SHORTEST_CALL_S = 5.0
 
-_IF_MATCH, _IF_NONE_MATCH, _RANGE = istr("If-Match"), istr("If-None-Match"), istr("Range")
+_as_line = b"%b: %b\r\n".__mod__
 _TAGGED = frozenset({b"if-match", b"if-none-match", b"if-range"})
 _PARTS = frozenset({b"range", b"if-range"})
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})  # RFC 9110 9.2.2
@@ -118,16 +118,14 @@ def _head(x: Exchange, route: Route, caller: Caller, id_field: str) -> bytes:
 
 def _kept(x: Exchange, route: Route) -> bytes:
     """Return the header lines of the client that are forwarded."""
-    passes = route.request_filter
-    kept = [field for field in x.raw_headers if passes[field[0]]]
+    headers = x.headers
+    shape = headers.shape
+    kept = [*compress(zip(shape.names, headers.values, strict=True), route.request_filter.selection(shape))]
     if x.withheld:
         kept = [field for field in kept if field[0].lower() not in x.withheld]
-    headers = x.headers
-    if (
-        _IF_NONE_MATCH in headers or _RANGE in headers or _IF_MATCH in headers
-    ) and route.envelope.mode != "passthrough":
+    if shape.conditional and route.envelope.mode != "passthrough":
         kept = _with_service_tags(kept, route, parts=_asks_for_bytes(headers))
-    lines = b"".join([b"%b: %b\r\n" % field for field in kept])
+    lines = b"".join(map(_as_line, kept))
     keys = x.header_keys + x.query_keys if x.query_keys else x.header_keys
     if (
         keys
@@ -136,7 +134,7 @@ def _kept(x: Exchange, route: Route) -> bytes:
     ):
         # A copy may stand in a Referer, in a cookie or in a header of the client's own.
         kept = [field for field in kept if not contains_secret(b"%b: %b" % field, secrets)]
-        lines = b"".join([b"%b: %b\r\n" % field for field in kept])
+        lines = b"".join(map(_as_line, kept))
     return lines
 
 
@@ -154,14 +152,13 @@ def _with_service_tags(fields: list[Field], route: Route, *, parts: bool) -> lis
     ]
 
 
-def _asks_for_bytes(headers: Headers) -> bool:
+def _asks_for_bytes(headers: RequestHeaders) -> bool:
     """Return whether a range is in bytes, or has no unit.
 
     Other units, such as pages or items, are defined by the service.
     """
-    return any(
-        not (unit := value.partition("=")[0].strip().lower()) or unit == "bytes" for value in headers.getall(_RANGE, [])
-    )
+    units = [value.partition("=")[0].strip().lower() for value in headers.getall("Range", [])]
+    return "" in units or "bytes" in units
 
 
 def _forwarded(x: Exchange, route: Route) -> str:

@@ -16,6 +16,7 @@ from aiohttp.http import HttpRequestParser
 
 from gateway.edge import proxy_protocol
 from gateway.edge.certificates import Certificates
+from gateway.edge.plain_request import plain_request
 from gateway.edge.request_head import HeadLimits, Peer, RequestHeadChecker
 from gateway.exchange import Exchange
 from gateway.kernel.http.accept import quality
@@ -35,7 +36,7 @@ from tests.untrusted import BODY_BYTES, HEAD_BYTES, LARGE, NOTHING, REQUEST_FIEL
 
 
 class Front:
-    """A request's head on its way through aiohttp's parser, the head checker and the stages, up to an echo."""
+    """A request's head on its way through both readers, the head checker and the stages, up to an echo."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -58,6 +59,7 @@ class Front:
         return lambda: self._serve(parser, head)
 
     def _serve(self, parser: HttpRequestParser, head: bytes) -> None:
+        plain_request(head, LARGE)
         try:
             messages, _, _ = parser.feed_data(head)
         except Exception as error:

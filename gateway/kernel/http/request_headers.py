@@ -9,6 +9,7 @@ which other proxies say whom they have recognised: a service that was behind one
 import re
 from collections.abc import Iterable
 
+from gateway.kernel.http.request_fields import FieldShape
 from gateway.kernel.memo import Memo
 
 HOP_BY_HOP = frozenset({
@@ -82,10 +83,11 @@ class FieldFilter(Memo[bytes, bool]):
     was seen before costs one look-up.
     """
 
-    __slots__ = ("_drop", "_drop_prefixes")
+    __slots__ = ("_drop", "_drop_prefixes", "_selections")
 
     def __init__(self, drop: Iterable[bytes]) -> None:
         super().__init__(_REMEMBERED)
+        self._selections: Memo[FieldShape, tuple[bool, ...]] = Memo(_REMEMBERED)
         named = list(drop)
         families = [name[:-1] for name in named if name.endswith(b"*")]
         self._drop = (
@@ -102,6 +104,11 @@ class FieldFilter(Memo[bytes, bool]):
         return self.keep(
             name, plain not in self._drop and bare not in self._drop and not plain.startswith(self._drop_prefixes)
         )
+
+    def selection(self, shape: FieldShape) -> tuple[bool, ...]:
+        """Say for each field of `shape` whether it goes to the upstream."""
+        known = self._selections.get(shape)
+        return known or self._selections.keep(shape, tuple([self[name] for name in shape.names]))
 
 
 def forwarded_prefix(values: Iterable[str]) -> str:

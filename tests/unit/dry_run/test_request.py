@@ -2,12 +2,10 @@
 
 import pytest
 
-from gateway.dry_run.request import DryBody, DryRequest, exchange_of
+from gateway.dry_run.request import DryRequest, exchange_of
 from gateway.edge.request_head import HeadLimits, Peer, RequestHeadChecker
 from gateway.exchange import Exchange
-from gateway.kernel.faults import BODY_TOO_LARGE, GatewayError
 from gateway.kernel.ids import Ids
-from gateway.upstream.call import BODY_PIECE_BYTES
 
 CHECKER = RequestHeadChecker(
     HeadLimits(16384, 64, 100_000, 10.0, 30.0, 75.0, 1), [], Ids(lambda n: bytes(range(256)) * (n // 256)), lambda: 0.0
@@ -22,7 +20,7 @@ async def made(request: DryRequest) -> Exchange:
 async def test_the_exchange_has_what_was_written() -> None:
     x = await made(DryRequest(method="POST", target="/a?b=1", headers=(("X-A", "é"),), body="{}"))
     assert (x.method, x.path, x.query, x.host, x.client, x.head_error) == ("POST", "/a", "b=1", "h", "192.0.2.1", None)
-    assert x.raw_headers == ((b"Host", b"h"), (b"X-A", "é".encode()), (b"Content-Length", b"2"))
+    assert x.headers.raw == ((b"Host", b"h"), (b"X-A", "é".encode()), (b"Content-Length", b"2"))
     assert x.body is not None
     assert (await x.body.read(), await x.body.read(), x.body.received, x.body.length) == (b"{}", b"", 2, 2)
 
@@ -53,11 +51,3 @@ async def test_what_the_listener_refuses_is_refused(request_: DryRequest, fault:
     x = await made(request_)
     assert x.head_error is not None
     assert x.head_error.fault.name == fault
-
-
-async def test_a_body_comes_in_pieces_and_has_a_limit() -> None:
-    body = DryBody(b"a" * (BODY_PIECE_BYTES + 1), BODY_PIECE_BYTES + 1)
-    assert [len(await body.read()) for _ in range(3)] == [BODY_PIECE_BYTES, 1, 0]
-    with pytest.raises(GatewayError) as raised:
-        await DryBody(b"ab", 1).read()
-    assert raised.value.fault is BODY_TOO_LARGE

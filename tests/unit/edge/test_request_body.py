@@ -7,8 +7,9 @@ from aiohttp import StreamReader
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.web_protocol import RequestPayloadError
 
-from gateway.edge.request_body import ClientBody
+from gateway.edge.request_body import ClientBody, WholeBody
 from gateway.kernel.faults import BODY_TOO_LARGE, MALFORMED_REQUEST, Fault, GatewayError
+from gateway.upstream.call import BODY_PIECE_BYTES
 
 
 def payload() -> StreamReader:
@@ -45,3 +46,12 @@ async def test_a_body_that_breaks_raises(error: Exception, fault: Fault) -> None
     with pytest.raises(GatewayError) as raised:
         await ClientBody(stream, None, 10, None, lambda: 0.0).read()
     assert raised.value.fault is fault
+
+
+async def test_a_body_that_has_arrived_is_read_in_pieces() -> None:
+    body = WholeBody(b"a" * (BODY_PIECE_BYTES + 1), BODY_PIECE_BYTES + 1)
+    assert body.length == BODY_PIECE_BYTES + 1
+    assert [len(await body.read()) for _ in range(3)] == [BODY_PIECE_BYTES, 1, 0]
+    assert (body.received, body.waited_s) == (BODY_PIECE_BYTES + 1, 0.0)
+    with pytest.raises(GatewayError, match="body_too_large"):
+        await WholeBody(b"ab", 1).read()

@@ -54,7 +54,7 @@ def test_an_exchange_has_what_the_head_has() -> None:
         "",
         None,
     )
-    assert x.raw_headers == ((b"Host", b"h:80"), (b"X-A", b"b"))
+    assert x.headers.raw == ((b"Host", b"h:80"), (b"X-A", b"b"))
 
 
 def test_a_trusted_peer_names_its_client() -> None:

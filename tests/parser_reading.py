@@ -1,0 +1,44 @@
+"""What aiohttp's parser makes of the bytes of a request, and whether a plain request is read alike."""
+
+import asyncio
+from typing import Any
+
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http import HttpRequestParser
+from aiohttp.streams import EMPTY_PAYLOAD
+
+from gateway.edge.plain_request import plain_request
+
+MOST_BYTES = 8190
+Read = tuple[str, str, tuple[tuple[bytes, bytes], ...], bytes, bool]
+
+
+_LOOP = asyncio.new_event_loop()
+_LOOP.close()  # the parser keeps it for its payloads, and never runs it
+
+
+def by_parser(data: bytes) -> Read | None:
+    """What aiohttp's parser makes of the same bytes, None where it is not exactly one whole request."""
+    parser = HttpRequestParser(BaseProtocol(_LOOP), _LOOP, 1 << 16, max_line_size=8190, max_field_size=8190)
+    try:
+        messages, upgraded, rest = parser.feed_data(data)
+    except Exception:
+        return None
+    if len(messages) != 1 or upgraded or rest:
+        return None
+    message: Any
+    ((message, payload),) = messages
+    if not payload.is_eof() or message.version != (1, 1) or message.chunked or message.upgrade:
+        return None
+    body = b"" if payload is EMPTY_PAYLOAD else bytes(payload.read_nowait())
+    return message.method, message.path, message.raw_headers, body, not message.should_close
+
+
+def compare(data: bytes) -> bool:
+    """Whether it is taken as a plain request."""
+    plain = plain_request(data, MOST_BYTES)
+    if plain is None:
+        return False
+    read = plain.method, plain.target, plain.headers.raw, plain.body, plain.keep
+    assert read == by_parser(data)
+    return True

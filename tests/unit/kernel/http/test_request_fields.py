@@ -1,0 +1,44 @@
+"""kernel/http/request_fields.py: fields by name, and what is remembered about their names."""
+
+from gateway.kernel.http.request_fields import FieldShape, RequestHeaders, may_be_remembered
+
+FIELDS = RequestHeaders.of([(b"Host", b"h"), (b"X-A", b"1"), (b"x-a", b"\xc3\xa9\xff")])
+
+
+def test_names_are_compared_without_regard_to_case() -> None:
+    assert FIELDS.get("x-A") == "1"
+    assert FIELDS.getall("X-A", []) == ["1", "é\udcff"]
+    assert "HOST" in FIELDS
+    assert FIELDS.raw == ((b"Host", b"h"), (b"X-A", b"1"), (b"x-a", b"\xc3\xa9\xff"))
+
+
+def test_a_field_that_is_not_there_has_no_value() -> None:
+    assert FIELDS.get("X-B") is None
+    assert FIELDS.getall("X-B", ["none"]) == ["none"]
+    assert "X-B" not in FIELDS
+    assert 1 not in FIELDS
+
+
+def test_text_and_bytes_make_the_same_fields() -> None:
+    text = RequestHeaders.of_text([("Host", "h"), ("X-A", "1"), ("x-a", "é\udcff")])
+    assert text.raw == FIELDS.raw
+    assert text.shape is FIELDS.shape
+
+
+def test_a_shape_knows_the_position_of_a_field_that_is_there_once() -> None:
+    shape = FIELDS.shape
+    assert (shape.only("host"), shape.only("x-a"), shape.only("x-b")) == (0, -1, -1)
+
+
+def test_a_shape_knows_whether_a_request_is_conditional() -> None:
+    assert not FIELDS.shape.conditional
+    assert FieldShape.of((b"Host", b"If-None-Match")).conditional
+    assert FieldShape.of((b"RANGE",)).conditional
+
+
+def test_very_many_names_are_not_remembered() -> None:
+    many = tuple(b"X-%d" % number for number in range(65))
+    assert not may_be_remembered(many)
+    assert not may_be_remembered((b"a" * 1025,))
+    assert FieldShape.of(many) is not FieldShape.of(many)
+    assert FieldShape.of((b"Host",)) is FieldShape.of((b"Host",))
