@@ -42,7 +42,7 @@ class Ids:
         return self._requests.pop()
 
     def span(self) -> str:
-        """16 lower-case hexadecimal digits, not all zero (W3C Trace Context, 3.2.2.4)."""
+        """Return 16 lower-case hexadecimal digits, not all zero (W3C Trace Context, 3.2.2.4)."""
         while not self._spans:
             digits = self._entropy(_BATCH_BYTES).hex()
             spans = [digits[at : at + 16] for at in range(0, len(digits) - 15, 16)]
@@ -50,7 +50,7 @@ class Ids:
         return self._spans.pop()
 
     def trace_and_span(self) -> tuple[str, str]:
-        """The ids of a trace that begins here (32 such digits, not all zero) and of its first span."""
+        """Return the ids of a trace that begins here (32 such digits, not all zero) and of its first span."""
         while not self._traces:
             digits = self._entropy(_BATCH_BYTES).hex()
             pairs = [(digits[at : at + 32], digits[at + 32 : at + 48]) for at in range(0, len(digits) - 47, 48)]
