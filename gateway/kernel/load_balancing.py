@@ -96,6 +96,10 @@ class Rendezvous:
         self._entries = [(number, weight, seeds[number]) for number, weight in weights.items()]
 
     def one(self, _load: Loads, _chance: Callable[[], float], _errs_more: Comparison, key: int = 0) -> int:
+        return self.of(key)
+
+    def of(self, key: int) -> int:
+        """Return the number of the target that the calls of `key` go to."""
         best, highest = -1, -1.0
         for number, weight, seed in self._entries:
             mixed = ((key ^ seed) * 0x9E3779B97F4A7C15) & _MASK

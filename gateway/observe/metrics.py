@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from gateway.observe.contract_metrics import ContractMetrics
 from gateway.observe.shared_memory import Region
+from gateway.observe.traffic_metrics import ROUTES, UPSTREAMS, TrafficMetrics
 
 DURATION_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 OVERHEAD_BUCKETS_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1)
@@ -16,11 +17,11 @@ OVERHEAD_BUCKETS_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.
 NO_ROUTE = "-"
 """The route label of a request that matched none."""
 
-_ROUTES, _UPSTREAMS, _FEW = 2000, 200, 100
+_FEW = 100
 """Caps on the series of a family, per thing that its labels name."""
 
 
-class Metrics(ContractMetrics):
+class Metrics(ContractMetrics, TrafficMetrics):
     """The metrics of one worker. Bucket bounds are ascending seconds.
 
     `region` is the memory to count in, which its reader provides; None makes a new one.
@@ -40,7 +41,7 @@ class Metrics(ContractMetrics):
             "gateway_requests_total",
             "Requests answered, by route, method, HTTP status and who made that status; 499 is a client that left.",
             ("route", "method", "code", "source"),
-            10 * _ROUTES,
+            10 * ROUTES,
         )
         self.rejected = self._counter(
             "gateway_rejected_total",
@@ -52,14 +53,14 @@ class Metrics(ContractMetrics):
             "gateway_request_duration_seconds",
             "From the request's head to the end of the reply.",
             ("route",),
-            _ROUTES,
+            ROUTES,
             buckets,
         )
         self.overhead = self._histogram(
             "gateway_overhead_seconds",
             "What the gateway added: the duration without the upstream's part and the client's.",
             ("route",),
-            _ROUTES,
+            ROUTES,
             overhead_buckets,
         )
         self.client_wait = self._histogram(
@@ -67,60 +68,60 @@ class Metrics(ContractMetrics):
             "Time spent waiting for clients, where there was any: for request bodies, and until what was written of a "
             "reply was taken.",
             ("route",),
-            _ROUTES,
+            ROUTES,
             buckets,
         )
         self.in_flight = self._gauge("gateway_requests_in_flight", "Requests being answered.").labels()
         self.tunnels = self._gauge(
-            "gateway_tunnels_open", "WebSockets that go through the gateway.", ("route",), _ROUTES
+            "gateway_tunnels_open", "WebSockets that go through the gateway.", ("route",), ROUTES
         )
         self.unrecorded = self._counter(
             "gateway_requests_unrecorded_total",
             "Requests that could not be counted or logged, in whole or in part, because of a bug.",
         ).labels()
         self.request_bytes = self._counter(
-            "gateway_request_bytes_total", "Bytes of request bodies.", ("route",), _ROUTES
+            "gateway_request_bytes_total", "Bytes of request bodies.", ("route",), ROUTES
         )
         self.response_bytes = self._counter(
-            "gateway_response_bytes_total", "Bytes of reply bodies sent to clients.", ("route",), _ROUTES
+            "gateway_response_bytes_total", "Bytes of reply bodies sent to clients.", ("route",), ROUTES
         )
         self.cache_requests = self._counter(
             "gateway_cache_requests_total",
             "Requests on routes with a cache, by its part: hit, stale, revalidated, collapsed (got the reply to "
             "another client's call), miss, pass (a reply for one client only), bypass.",
             ("route", "result"),
-            7 * _ROUTES,
+            7 * ROUTES,
         )
         self.cache_saved_bytes = self._counter(
             "gateway_cache_saved_bytes_total",
             "Bytes of reply bodies that came from a cache and not from a service.",
             ("route",),
-            _ROUTES,
+            ROUTES,
         )
         self.cache_bytes = self._gauge(
-            "gateway_cache_bytes", "Memory that kept replies take, in all workers.", ("route",), _ROUTES
+            "gateway_cache_bytes", "Memory that kept replies take, in all workers.", ("route",), ROUTES
         )
-        self.cache_entries = self._gauge("gateway_cache_entries", "Kept replies, in all workers.", ("route",), _ROUTES)
+        self.cache_entries = self._gauge("gateway_cache_entries", "Kept replies, in all workers.", ("route",), ROUTES)
         self.cache_evictions = self._counter(
-            "gateway_cache_evictions_total", "Kept replies that had to make room for others.", ("route",), _ROUTES
+            "gateway_cache_evictions_total", "Kept replies that had to make room for others.", ("route",), ROUTES
         )
         self.idempotency = self._counter(
             "gateway_idempotency_calls_total",
             "Calls with an idempotency key: first, replayed (got the reply to the first), unprotected (Redis is away).",
             ("route", "result"),
-            3 * _ROUTES,
+            3 * ROUTES,
         )
         self.compressed_replies = self._counter(
             "gateway_compressed_replies_total",
             "Replies that were compressed, by content coding.",
             ("route", "coding"),
-            3 * _ROUTES,
+            3 * ROUTES,
         )
         self.compression_saved_bytes = self._counter(
             "gateway_compression_saved_bytes_total",
             "Bytes by which compression has shortened reply bodies.",
             ("route", "coding"),
-            3 * _ROUTES,
+            3 * ROUTES,
         )
         self.unread_bytes = self._gauge(
             "gateway_unread_bytes", "Bytes of replies that clients have not taken."
@@ -195,19 +196,19 @@ class Metrics(ContractMetrics):
             "gateway_limiter_shadow_refused_total",
             "Requests that a limit in shadow mode would have refused, by the name of the limit.",
             ("limit",),
-            _ROUTES,
+            ROUTES,
         )
         self.quota_refused = self._counter(
             "gateway_quota_refused_total",
             "Requests refused because a quota, or concurrency, was spent, by its name.",
             ("quota",),
-            _ROUTES,
+            ROUTES,
         )
         self.quota_unmeasured = self._counter(
             "gateway_quota_unmeasured_total",
             "Successful replies that did not tell the amount that a quota adds up: they counted as nothing.",
             ("quota",),
-            _ROUTES,
+            ROUTES,
         )
         self.quota_owed = self._gauge(
             "gateway_quota_settlements_owed", "Calls whose end is still to be told to the quotas in Redis."
@@ -231,65 +232,47 @@ class Metrics(ContractMetrics):
             "gateway_upstream_requests_total",
             "Replies of upstreams, by HTTP status.",
             ("upstream", "code"),
-            20 * _UPSTREAMS,
+            20 * UPSTREAMS,
         )
         self.upstream_errors = self._counter(
             "gateway_upstream_errors_total",
             "Requests that an upstream did not answer, by fault.",
             ("upstream", "reason"),
-            20 * _UPSTREAMS,
+            20 * UPSTREAMS,
         )
         self.upstream_duration = self._histogram(
             "gateway_upstream_duration_seconds",
             "Time spent waiting for an upstream.",
             ("upstream",),
-            _UPSTREAMS,
+            UPSTREAMS,
             buckets,
         )
         self.upstream_connections = self._gauge(
             "gateway_upstream_connections",
             "Connections to upstreams (idle, active) and requests waiting for one (pending).",
             ("upstream", "state"),
-            3 * _UPSTREAMS,
+            3 * UPSTREAMS,
         )
         self.upstream_retries = self._counter(
             "gateway_upstream_retries_total",
             "Requests tried once more, on a fresh connection or at another target.",
             ("upstream",),
-            _UPSTREAMS,
-        )
-        self.upstream_retries_refused = self._counter(
-            "gateway_upstream_retries_refused_total",
-            "Requests that were not tried once more, because the budget of `retry` was spent.",
-            ("upstream",),
-            _UPSTREAMS,
-        )
-        self.upstream_concurrency = self._gauge(
-            "gateway_upstream_concurrency",
-            "Calls to upstreams with `adaptive_concurrency`: the limit, calls in flight and calls that wait.",
-            ("upstream", "state"),
-            3 * _UPSTREAMS,
-        )
-        self.upstream_shed = self._counter(
-            "gateway_upstream_shed_total",
-            "Requests refused because an upstream was at its limit of concurrency, by the priority of their plan.",
-            ("upstream", "priority"),
-            10 * _UPSTREAMS,
+            UPSTREAMS,
         )
         self.upstream_ejections = self._counter(
             "gateway_upstream_ejections_total",
             "Targets left alone because calls failed, by the fault of the last one or its status.",
             ("upstream", "target", "reason"),
-            20 * _UPSTREAMS,
+            20 * UPSTREAMS,
         )
         self.upstream_health_checks = self._counter(
             "gateway_upstream_health_checks_total",
             "Checks of targets, by what came of them.",
             ("upstream", "target", "result"),
-            20 * _UPSTREAMS,
+            20 * UPSTREAMS,
         )
         self.upstream_breaker_opened = self._counter(
-            "gateway_upstream_breaker_opened_total", "Circuits opened because calls failed.", ("upstream",), _UPSTREAMS
+            "gateway_upstream_breaker_opened_total", "Circuits opened because calls failed.", ("upstream",), UPSTREAMS
         )
 
         # The worker itself

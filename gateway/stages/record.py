@@ -165,7 +165,7 @@ class Recorder:
         if x.decision is not None and not x.peeked:
             self._count_decision(x, x.decision)
         if x.upstream_s and x.route is not None and x.route.upstream is not None:
-            self._count_upstream(x, x.route.upstream.id)
+            self._count_upstream(x, (x.call.upstream if x.call is not None else "") or x.route.upstream.id)
         if x.error is not None and source == "gateway" and x.outcome == "answered":
             self._count_rejection(x, x.error)
         if x.request_faults and x.route is not None:

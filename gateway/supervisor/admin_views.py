@@ -38,6 +38,7 @@ def views(snapshot: Callable[[], Snapshot], pool: WorkerPool) -> dict[str, View]
 
     return {
         **configuration_views(snapshot),
+        "/mirror": mirror_view(pool.queryable),
         "/errors": errors,
         "/maintenance": maintenance_view(pool.switch),
         "/workers": workers,
@@ -55,6 +56,17 @@ def changes(reload: "Callable[[], asyncio.Future[list[str]]]", pool: WorkerPool)
         "/maintenance/switch": switch,
         "/cache/purge": purge_view(pool.queryable),
     }
+
+
+def mirror_view(queryable: Callable[[], Sequence[QueryableWorker]]) -> View:
+    """Show the last copies of calls that were answered differently, the newest first."""
+
+    async def mirror(_: web.BaseRequest) -> web.Response:
+        responses = await asyncio.gather(*[worker.query("mirror", {}) for worker in queryable()])
+        found = [each for response in responses if response is not None for each in msgspec.json.decode(response.body)]
+        return json_reply(200, {"mismatches": sorted(found, key=lambda each: each["at"], reverse=True)})
+
+    return mirror
 
 
 def reload_view(request_reload: "Callable[[], asyncio.Future[list[str]]]") -> View:

@@ -33,6 +33,8 @@ from gateway.table.route_table import RouteTable
 from gateway.table.routes import Caching, Envelope, Route, Sender
 from gateway.table.steering import steering_of
 from gateway.table.whole_replies import cache_rules, compression_rules, idempotency_rules
+from gateway.traffic.mirror import MirrorLog
+from gateway.traffic.senders import sender_of
 
 _FORWARDED = (
     "x-forwarded-for",
@@ -76,17 +78,25 @@ def build_routes(
     upstreams: Mapping[str, Sender],
     faults: dict[str, Fault],
     requests: Mapping[str, Any] = MappingProxyType({}),
+    mirrors: MirrorLog | None = None,
 ) -> RouteTable:
-    """Return the table of all routes. `upstreams` maps ids to upstreams, `requests` those of routes to contracts."""
-    maker = _RouteMaker(config, faults)
-    routes = [maker.make(route, upstreams[route.upstream], requests.get(route.id)) for route in config.routes]
+    """Return the table of all routes. `upstreams` maps ids to upstreams, `requests` those of routes to contracts.
+
+    `mirrors` keeps what became of copies, None keeps nothing.
+    """
+    maker, log = _RouteMaker(config, faults), mirrors or MirrorLog.silent()
+    routes = [maker.make(route, sender_of(route, upstreams, log), requests.get(route.id)) for route in config.routes]
     path = config.server.limits_path
     privacy, response_set = _privacy(tuple(config.defaults.headers.response.set.items()), config.auth.key.header)
     keyed = _own_set(response_set, privacy)
     cross = cross_origin(config)
     limits_cors = None if cross is None else cross.unrouted
     limits_routes = () if path is None else (limits_route(path, keyed, limits_cors),)
-    services = {each.id: _addresses(each) for each in config.upstreams}
+    services: dict[str, ServiceAddresses] = {each.id: _addresses(each) for each in config.upstreams}
+    for route in config.routes:
+        if route.split or route.mirror is not None:  # its calls reach all of them
+            also = [address for each in config.upstreams_of(route) for address in _addresses(each)]
+            services[route.upstream] = tuple(dict.fromkeys((*services[route.upstream], *also)))
     merges = config.server.paths.empty_segments == "merge"
     compression = compression_rules(config.defaults.compression)
     make = partial(
@@ -200,12 +210,13 @@ class _RouteMaker:
 
     def _ways(self, route: RouteSettings, host: str | None) -> UrlMapping:
         stripped, added = (route.rewrite.strip_prefix or "").rstrip("/"), (route.rewrite.add_prefix or "").rstrip("/")
-        alike = (route.upstream, host, stripped, added)
+        alike = (route.upstream, *(part.upstream for part in route.split), host, stripped, added)
         known = self._between.get(alike)
         if known is None:
             targets = [
                 (target.url.host, target.url.port, target.url.path)
-                for target in self._config.upstream_of(route).targets
+                for upstream in self._config.upstreams_of(route)
+                for target in upstream.targets
             ]
             known = self._between[alike] = url_mapping(targets, host, stripped, added, _spelled)
         return known

@@ -37,13 +37,14 @@ def steering_of(config: Config, route: RouteSettings) -> Steering | None:
     """Return None for a route of which nothing is to be decided."""
     affinity = _affinity(config, route)
     priorities = None
-    if config.upstream_of(route).adaptive_concurrency is not None:
+    if any(each.adaptive_concurrency is not None for each in config.upstreams_of(route)):
         priorities = {plan.id: plan.priority for plan in config.plans}
     return None if affinity is None and priorities is None else Steering(affinity, priorities)
 
 
 def _affinity(config: Config, route: RouteSettings) -> Affinity | None:
-    rule = config.upstream_of(route).load_balancing.consistent_hash
+    rules = [each.load_balancing.consistent_hash for each in config.upstreams_of(route)]
+    rule = next((each for each in rules if each is not None), None)
     if rule is None:
         return None
     if rule.on != "path_parameter":

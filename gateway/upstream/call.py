@@ -79,8 +79,9 @@ class Call(msgspec.Struct):
     connection during the call. Time-outs are in seconds: `first_byte` until the head of the answer, `total` until the
     end of an answer that is buffered. An answer that is streamed ends when the service is silent for `idle_timeout_s`,
     a stream of events after `events_idle_timeout_s`. `handed`: a target was sent the request, or a part of it.
-    `affinity` is a hash of what keeps calls together on one target, 0 for nothing. `resends` is how often it may still
-    be sent again, and `budget` bounds that together with other calls; None does not.
+    `affinity` is a hash of what keeps calls together on one target, 0 for nothing. `priority` is that of the caller,
+    higher before lower. `upstream` is the id of the one that was chosen among several, "" without a choice. `resends`
+    is how often it may still be sent again, and `budget` bounds that together with other calls; None does not.
     `upgrade_mask` makes it the handshake of a WebSocket: four unpredictable bytes for a frame of the gateway's own.
     """
 
@@ -101,6 +102,7 @@ class Call(msgspec.Struct):
     read_ahead_bytes: int = 0
     affinity: int = 0
     priority: int = 0
+    upstream: str = ""
     resends: int = 1
     budget: RetryBudget | None = None
     upgrade_mask: bytes = b""

@@ -41,9 +41,10 @@ from gateway.system.clock import SYSTEM_CLOCK
 from gateway.table.compile import build_routes
 from gateway.table.snapshot import Snapshot
 from gateway.table.upstreams import build_health_checks, build_upstreams
+from gateway.traffic.mirror import MirrorLog
 from gateway.upstream.maintenance_switch import MaintenanceSwitch
 from gateway.worker.heartbeat import Heartbeat
-from gateway.worker.queries import connections_query, purge_query, query_handlers
+from gateway.worker.queries import connections_query, mirror_query, purge_query, query_handlers
 from gateway.worker.query_server import QueryHandler
 
 
@@ -126,7 +127,12 @@ class Assembly:
     def _gateway(self) -> Gateway:
         config = self.snapshot.config
         self._watch_gauges()
-        table = build_routes(config, self.upstreams, self.snapshot.faults, self.snapshot.requests)
+        mirrors = MirrorLog(
+            lambda route, result: self.metrics.mirrored.labels(route, result).inc(),
+            SYSTEM_CLOCK.wall,
+            config.observability.request_id.header,
+        )
+        table = build_routes(config, self.upstreams, self.snapshot.faults, self.snapshot.requests, mirrors)
         credentials = self.snapshot.credentials
         stored = None if self.key_sync is None else self.key_sync.keys
         handlers = query_handlers(self.limiter, credentials.keyring, table.routes, stored)
@@ -139,6 +145,7 @@ class Assembly:
         self.query_handlers = {
             **handlers,
             "connections": connections_query(self.upstreams),
+            "mirror": mirror_query(mirrors),
             "explain": explain_query(compiled, self.limiter, SYSTEM_CLOCK, stored, self.context.maintenance),
             "purge": purge_query(cache),
         }

@@ -11,6 +11,7 @@ from gateway.reuse.cache import ReplyCache
 from gateway.table.keyring import Caller, Keyring
 from gateway.table.routes import Route
 from gateway.table.upstreams import AnyUpstream
+from gateway.traffic.mirror import MirrorLog
 from gateway.usage.report import Accounts
 from gateway.worker.query_server import QueryHandler, QueryParameters
 
@@ -96,6 +97,15 @@ def purge_query(cache: ReplyCache) -> QueryHandler:
         return 200, {"purged": purged}
 
     return purge
+
+
+def mirror_query(mirrors: MirrorLog) -> QueryHandler:
+    """Return a handler that reports the last copies that this worker saw answered differently."""
+
+    async def mismatches(_: QueryParameters) -> tuple[int, object]:
+        return 200, list(mirrors.mismatches)
+
+    return mismatches
 
 
 class _Connections(msgspec.Struct):

@@ -127,7 +127,7 @@ def _routes(context: CheckContext) -> None:
     if context.raw("routes") in (None, []):
         context.report((), "there are no routes, so nothing can be served", "declare one under `routes`")
     for loc, route in context.entries("routes", context.config.routes):
-        _refer(context, (*loc, "upstream"), route.upstream, "upstreams")
+        _refer(context, (*loc, *(("split", 0) if route.split else ()), "upstream"), route.upstream, "upstreams")
         if route.plan is not None:
             _refer(context, (*loc, "plan"), route.plan, "plans", _BUILT_IN)
         for index, method in enumerate(route.match.methods):

@@ -4,6 +4,7 @@ from gateway.settings.checks.context import CheckContext
 from gateway.settings.positions import Loc
 from gateway.settings.schema.routing import RouteSettings
 from gateway.settings.schema.upstreams import UpstreamSettings
+from gateway.settings.schema.values import did_you_mean
 
 
 def check_traffic(context: CheckContext) -> None:
@@ -12,6 +13,7 @@ def check_traffic(context: CheckContext) -> None:
         _retry(context, loc, upstream)
     for loc, route in context.entries("routes", context.config.routes):
         _hashed(context, loc, route)
+        _split(context, loc, route)
 
 
 def _retry(context: CheckContext, loc: Loc, upstream: UpstreamSettings) -> None:
@@ -29,3 +31,25 @@ def _hashed(context: CheckContext, loc: Loc, route: RouteSettings) -> None:
             (*loc, "upstream"),
             f"`{route.upstream}` keeps calls together by `{{{rule.name}}}`, which is not in `match.path`",
         )
+
+
+def _split(context: CheckContext, loc: Loc, route: RouteSettings) -> None:
+    named = [part.upstream for part in route.split]
+    for index, upstream in enumerate(named):
+        if upstream in named[:index]:
+            context.report((*loc, "split", index, "upstream"), f"`{upstream}` stands here twice")
+        elif index:  # the first one is checked as the upstream of the route
+            _known(context, (*loc, "split", index, "upstream"), upstream)
+    if route.split and not any(part.weight for part in route.split):
+        context.report((*loc, "split"), "no upstream has a `weight` of more than 0")
+    if route.mirror is not None:
+        _known(context, (*loc, "mirror", "upstream"), route.mirror.upstream)
+        if route.mirror.upstream in (route.upstream, *named):
+            context.report((*loc, "mirror", "upstream"), "copies would go where the calls go")
+
+
+def _known(context: CheckContext, loc: Loc, upstream: str) -> None:
+    known = context.ids("upstreams")
+    if upstream not in known and context.knows_all("upstreams"):
+        hint = did_you_mean(upstream, known) or "declare it under `upstreams`"
+        context.report(loc, f"there is no upstream `{upstream}`", hint)

@@ -1,10 +1,10 @@
-"""`load_balancing` of an upstream: which of its targets gets a call."""
+"""`load_balancing` of an upstream, `split` and `mirror` of a route: which target or upstream gets a call."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from gateway.settings.schema.types import Percent, PositiveDuration, Section, default
+from gateway.settings.schema.types import Id, Percent, PositiveDuration, Section, default
 from gateway.settings.schema.values import RefusedError
 
 
@@ -53,3 +53,37 @@ class LoadBalancing(Section):
 def spelled_out(written: object) -> object:
     """Return `round_robin` as the section that it is short for."""
     return {"policy": written} if isinstance(written, str) else written
+
+
+class SplitPart(Section):
+    """One of several upstreams that share the callers of a route."""
+
+    upstream: Id = Field(description="Where these callers go.")
+    weight: int = Field(default=1, ge=0, le=1_000_000, description="Its share of the callers. 0: none at present.")
+
+
+class MirrorSettings(Section):
+    """Copies of calls, whose answers no client sees."""
+
+    upstream: Id = Field(description="Where the copies go.")
+    share: Percent = default("100%", "How many of the calls are copied.")
+    compare: bool = Field(
+        default=False, description="Counts the copies that are answered with another status, or JSON of another shape."
+    )
+
+
+def with_first_of_split(written: object) -> object:
+    """Return a route as it is written, with the first upstream of its `split` as its `upstream`."""
+    split = written.get("split") if isinstance(written, dict) else None
+    if not isinstance(written, dict) or not split:
+        return written
+    if "upstream" in written:
+        raise RefusedError("`split` is used in place of `upstream`")
+    first = split[0] if isinstance(split, list | tuple) else None
+    return {**written, "upstream": first["upstream"]} if isinstance(first, dict) and "upstream" in first else written
+
+
+def either_upstream(schema: dict[str, Any]) -> None:
+    """Change the JSON Schema of a route, which needs either of `upstream` and `split`."""
+    schema["required"] = [name for name in schema["required"] if name != "upstream"]
+    schema["anyOf"] = [{"required": ["upstream"]}, {"required": ["split"]}]

@@ -100,6 +100,12 @@ class Config(Section):
     def upstream_of(self, route: RouteSettings) -> UpstreamSettings:
         return next(upstream for upstream in self.upstreams if upstream.id == route.upstream)
 
+    def upstreams_of(self, route: RouteSettings) -> list[UpstreamSettings]:
+        """All that its calls and their copies go to, first the one that stands for all."""
+        named = {route.upstream, *(part.upstream for part in route.split)}
+        named |= set() if route.mirror is None else {route.mirror.upstream}
+        return sorted((each for each in self.upstreams if each.id in named), key=lambda each: each.id != route.upstream)
+
     def envelope_of(self, route: RouteSettings) -> EnvelopeSettings:
         """Return the route's envelope, `defaults` filled in."""
         return self.defaults.envelope.model_copy(update=route.envelope.model_dump(exclude_none=True))

@@ -2,8 +2,9 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
+from gateway.settings.schema.balancing import MirrorSettings, SplitPart, either_upstream, with_first_of_split
 from gateway.settings.schema.contracts import RequestSettings
 from gateway.settings.schema.cors import CorsOverrides, CorsSettings
 from gateway.settings.schema.limits import Cost, RouteLimit
@@ -206,11 +207,17 @@ class Defaults(Section):
 class RouteSettings(Section):
     """One way through the gateway. The most specific match wins: literal, then `{name}`, then `{rest*}` and prefix."""
 
+    model_config = ConfigDict(json_schema_extra=either_upstream)
     LATER: ClassVar[frozenset[str]] = frozenset({"quotas", "concurrency", "retries", "request_schema"})
 
     id: Id = Field(description="Names the route in logs and metrics, and for the `routes` of keys.")
     match: Match = Field(description="Which requests it takes.")
-    upstream: Id = Field(description="Where they go.")
+    upstream: Id = Field(description="Where they go, unless `split` says so.")
+    split: Many[SplitPart] = Field(
+        default=(),
+        description="Upstreams that share the callers, each always with the same one. The first has the time-outs.",
+    )
+    mirror: MirrorSettings | None = Field(default=None, description="Where copies of calls go.")
     auth: Literal["key", "none"] = Field(default="key", description="`none`: no key asked, limited per client address.")
     plan: Id | None = Field(
         default=None,
@@ -253,6 +260,11 @@ class RouteSettings(Section):
         default=None,
         description="POST and PATCH with an idempotency key reach the service once. Left out: as often as they come.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _first_of_split(cls, written: object) -> object:
+        return with_first_of_split(written)
 
     @model_validator(mode="after")
     def _plan_for_open_routes(self) -> "RouteSettings":

@@ -5,7 +5,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from gateway.observe.recent_errors import ErrorRecord
-from gateway.supervisor.admin_views import error_fields, purge_view
+from gateway.supervisor.admin_views import error_fields, mirror_view, purge_view
 from gateway.supervisor.worker_process import QueryResponse
 from tests.unit.supervisor.test_limit_views import FakeWorker
 
@@ -53,3 +53,15 @@ async def test_a_purge_that_is_not_done_everywhere_says_so() -> None:
     assert await purged() == (503, {"error": "0 of 0 workers have answered"})
     refused = FakeWorker(1, QueryResponse(404, b'{"error":"no"}'))
     assert await purged(done, refused) == (404, {"error": "no"})
+
+
+async def test_mismatches_of_all_workers_are_shown_the_newest_first() -> None:
+    workers = [
+        FakeWorker(0, QueryResponse(200, b'[{"at":1.5,"route":"a"}]')),
+        FakeWorker(1, QueryResponse(200, b'[{"at":2.5,"route":"b"},{"at":0.5,"route":"c"}]')),
+        FakeWorker(2, None),
+    ]
+    reply = await mirror_view(lambda: workers)(make_mocked_request("GET", "/mirror"))
+    assert isinstance(reply, web.Response)
+    assert isinstance(reply.body, bytes)
+    assert [each["route"] for each in json.loads(reply.body)["mismatches"]] == ["b", "a", "c"]

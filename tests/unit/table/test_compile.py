@@ -1,6 +1,7 @@
 """table/compile.py: what a configuration says of header fields, decided before any request."""
 
 from gateway.kernel.http.response_headers import screen
+from gateway.kernel.traffic.maintenance import MaintenanceNotice
 from gateway.settings import parse
 from gateway.table import Route, RouteTable
 from gateway.table.compile import build_routes
@@ -102,3 +103,22 @@ def test_fields_that_a_route_has_a_rule_for_are_not_added() -> None:
     )
     assert len(made("headers: {request: {remove: [X-Forwarded-*]}}").unsaid) == 5
     assert made("headers: {request: {remove: [X-*]}}").unsaid[0] == "x-forwarded-for:"
+
+
+def test_a_route_has_the_maintenance_of_its_own_or_that_of_defaults() -> None:
+    own, until = "maintenance: {message: Closed, retry_after: 90s}", "{maintenance: {until: '2027-01-15T08:00:00Z'}}"
+    assert made().maintenance is None
+    assert made(own, until).maintenance == MaintenanceNotice("Closed", 90)
+    assert made(defaults=until).maintenance == MaintenanceNotice("Under maintenance", None, 1_800_000_000.0)
+
+
+def test_the_urls_of_all_upstreams_of_a_split_are_made_public() -> None:
+    text = (
+        "version: 1\nupstreams:\n- {id: v1, targets: [{url: 'http://one.internal'}]}\n"
+        "- {id: v2, targets: [{url: 'http://two.internal'}]}\n"
+        "routes: [{id: r, match: {prefix: /}, split: [{upstream: v1}, {upstream: v2}]}]\n"
+    )
+    route = build_routes(parse(text), {"v1": Echo(), "v2": Echo()}, {}).routes[0]
+    api = PublicOrigin("https", "api.example.com", "")
+    for name in ("one", "two"):
+        assert route.url_mapping.url(f"http://{name}.internal/x", api, "") == "https://api.example.com/x"

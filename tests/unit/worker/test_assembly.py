@@ -56,7 +56,15 @@ async def test_listeners_and_query_handlers_exist_after_build_listeners() -> Non
     with assembled("") as assembly:
         assembly.build_listeners()
         assert (len(assembly.listeners), assembly.connections) == (1, 0)
-        assert set(assembly.query_handlers) == {"limiter", "limits", "reset", "connections", "explain", "purge"}
+        assert set(assembly.query_handlers) == {
+            "limiter",
+            "limits",
+            "reset",
+            "connections",
+            "explain",
+            "mirror",
+            "purge",
+        }
         status, connections = await assembly.query_handlers["connections"]({})
         assert (status, msgspec.to_builtins(connections)) == (
             200,

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.settings import ConfigError, parse
 from tests.yaml_files import complaints
 
 
@@ -23,6 +24,45 @@ def upstream(text: str) -> list[str]:
 )
 def test_upstreams_are_consistent(text: str, message: str) -> None:
     assert upstream(text) == [message]
+
+
+@pytest.mark.parametrize(
+    ("text", "messages"),
+    [
+        ("split: [{upstream: u}, {upstream: v}]", []),
+        (
+            "split: [{upstream: w}, {upstream: x}]",
+            [
+                "3:57 routes[0].split[0].upstream: there is no upstream `w`; declare it under `upstreams`",
+                "3:72 routes[0].split[1].upstream: there is no upstream `x`; declare it under `upstreams`",
+            ],
+        ),
+        ("split: [{upstream: u}, {upstream: u}]", ["3:72 routes[0].split[1].upstream: `u` stands here twice"]),
+        ("split: [{upstream: u, weight: 0}]", ["3:45 routes[0].split: no upstream has a `weight` of more than 0"]),
+        ("upstream: u, split: [{upstream: v}]", ["3:10 routes[0]: `split` is used in place of `upstream`"]),
+        ("upstream: u, mirror: {upstream: u}", ["3:70 routes[0].mirror.upstream: copies would go where the calls go"]),
+        (
+            "upstream: u, mirror: {upstream: x}",
+            ["3:70 routes[0].mirror.upstream: there is no upstream `x`; declare it under `upstreams`"],
+        ),
+    ],
+)
+def test_upstreams_of_a_route(text: str, messages: list[str]) -> None:
+    assert (
+        complaints_or_none(
+            "version: 1\nupstreams: [{id: u, targets: [{url: 'http://a'}]}, {id: v, targets: [{url: 'http://b'}]}]\n"
+            f"routes: [{{id: r, match: {{prefix: /}}, {text}}}]\n"
+        )
+        == messages
+    )
+
+
+def complaints_or_none(text: str) -> list[str]:
+    try:
+        parse(text)
+    except ConfigError:
+        return complaints(text)
+    return []
 
 
 def test_every_route_has_the_parameter_that_keeps_calls_together() -> None:
