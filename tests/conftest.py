@@ -7,6 +7,7 @@ The same tests have to pass: whether an exchange needs a task is a question of c
 from pathlib import Path
 
 import coverage
+import hypothesis
 import pytest
 
 from gateway.net.coroutine_driver import CoroutineDriver
@@ -23,6 +24,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # An example may take as long as a busy machine lets it.
+    hypothesis.settings.register_profile("unhurried", deadline=None)
+    hypothesis.settings.load_profile("unhurried")
     if config.getoption("--in-tasks"):
         CoroutineDriver.always_in_task = True
         gateway_process.launcher = gateway_process.IN_TASKS
