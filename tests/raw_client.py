@@ -16,8 +16,10 @@ class RawReply(NamedTuple):
     body: bytes
 
     def field(self, name: str) -> str | None:
-        """The one value of a field, None without it; two of them are an error."""
+        """The one value of a field, None without it; two of them are an error, but for the options of a connection."""
         values = [value for found, value in self.fields if found == name.lower()]
+        if name == "Connection" and values:
+            return ", ".join(values)
         assert len(values) <= 1, f"{name} stands {len(values)} times"
         return values[0] if values else None
 

@@ -164,7 +164,7 @@ async def converse(gateway: GatewayProcess, variant: Variant, pieces_of: int) ->
         replies: list[RawReply] = []
         for _ in range(max(len(way.statuses) for way in _ways(variant.replies))):
             replies.append(await client.reply(variant.method))
-            if replies[-1].field("Connection") == "close":
+            if "close" in (replies[-1].field("Connection") or ""):
                 break
         else:
             if not variant.unfinished:
