@@ -15,7 +15,7 @@ def head_bytes(reply: Reply, date: str, *, keep: bool, http10: bool, chunked: bo
     `date` is the complete Date line. `keep` says that the connection stays open. A `bodiless` reply to HEAD has a
     length only where the length of the reply to GET is known; 204 and 304 never have one.
     """
-    lines = [f"{name}: {value}\r\n" for name, value in reply.fields]
+    lines = "\r\n".join((*map(": ".join, reply.fields), ""))
     if chunked:
         framing = "Transfer-Encoding: chunked\r\n"
     elif (bodiless and reply.length is None and not reply.body) or reply.status in UNFRAMED:
@@ -25,4 +25,4 @@ def head_bytes(reply: Reply, date: str, *, keep: bool, http10: bool, chunked: bo
     else:
         framing = "" if reply.length is None else f"Content-Length: {reply.length}\r\n"
     ending = ("Connection: keep-alive\r\n\r\n" if http10 else "\r\n") if keep else "Connection: close\r\n\r\n"
-    return f"{_STATUS_LINES[reply.status]}{''.join(lines)}{date}{framing}{ending}".encode("latin-1", "replace")
+    return f"{_STATUS_LINES[reply.status]}{lines}{date}{framing}{ending}".encode("latin-1", "replace")

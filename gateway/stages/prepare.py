@@ -8,6 +8,7 @@ from gateway.exchange import Exchange
 from gateway.kernel.http.key_scrubbing import contains_secret, secrets_of
 from gateway.kernel.http.request_fields import RequestHeaders
 from gateway.kernel.http.request_headers import forwarded_prefix
+from gateway.kernel.memo import Memo
 from gateway.net.address import UNIX
 from gateway.net.node_names import chain
 from gateway.table import Caller, Route
@@ -24,6 +25,7 @@ has more.
 """
 SHORTEST_CALL_S = 5.0
 
+_known_forwarded: Memo[tuple[Route, str, str, str], str] = Memo(1024)
 _as_line = b"%b: %b\r\n".__mod__
 _TAGGED = frozenset({b"if-match", b"if-none-match", b"if-range"})
 _PARTS = frozenset({b"range", b"if-range"})
@@ -162,6 +164,14 @@ def _asks_for_bytes(headers: RequestHeaders) -> bool:
 
 
 def _forwarded(x: Exchange, route: Route) -> str:
+    """Return what `_new_forwarded` returns, which is remembered where it does not depend on the fields of `x`."""
+    if x.trusted_peer:
+        return _new_forwarded(x, route)
+    origin = (route, x.peer, x.host, x.scheme)
+    return _known_forwarded.get(origin) or _known_forwarded.keep(origin, _new_forwarded(x, route))
+
+
+def _new_forwarded(x: Exchange, route: Route) -> str:
     """Return X-Forwarded-* and Forwarded (RFC 7239).
 
     Values of a trusted proxy are continued, all others are replaced.
