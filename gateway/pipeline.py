@@ -184,14 +184,15 @@ class Gateway:
         if x.method == "OPTIONS" and (policy := preflight_policy(x, table)) is not None:
             return await self._preflight(x, policy)
         route = self._match(x, table)
-        if route.open:
-            caller = x.caller = self._visitors.find(x.client, route.open_plan, route.open_windows, route.open_tag)
-        else:
-            found = identify(x, self.credentials, self.callers, self.clock.wall())
-            caller = x.caller = found if isinstance(found, Caller) else await found
-            authorize(caller, route, x.method)
-            if caller.routes is not None:
-                table.permit(caller.routes, route, x.method, x.path)
+        found = (
+            self._visitors.find(x.client, route.open_plan, route.open_windows, route.open_tag)
+            if route.open
+            else identify(x, self.credentials, self.callers, self.clock.wall())
+        )
+        caller = x.caller = found if isinstance(found, Caller) else await found
+        authorize(caller, route, x)
+        if caller.routes is not None:
+            table.permit(caller.routes, route, x.method, x.path)
         x.path = merged(x.path) if "//" in x.path else x.path
         began = self.clock.monotonic()
         claim = x.claim = caller.claim if route.tariff is None else route.tariff.claim(caller, x.method)

@@ -18,7 +18,10 @@ from typing import Protocol, TypeAlias
 from aiohttp import web
 
 from gateway.admin.connection import SERVER, AdminServer, json_reply
+from gateway.kernel.addresses import AddressRules
+from gateway.kernel.faults import UNAUTHORIZED
 from gateway.kernel.http.accept import quality
+from gateway.net.address import UNIX
 from gateway.net.listen import spelled
 from gateway.system.acceptor import Acceptor, connection_limit
 
@@ -67,6 +70,8 @@ class AdminListener:
         self._configured = address
         self.token = token
         self.hosts = hosts
+        self.addresses: AddressRules | None = None
+        """Which clients may ask, None for all."""
         self._metrics = metrics
         self._readiness = readiness
         self.views: dict[str, View] = {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._scrape}
@@ -114,6 +119,10 @@ class AdminListener:
             connection.sweep(now, self._silent_s)
         self._sweeping = loop.call_later(SWEEP_S, self._sweep, server)
 
+    def restrict(self, token: str | None, hosts: Iterable[str], addresses: AddressRules | None) -> None:
+        """Set who may ask, and for what: from now on the token, the names and the addresses are these."""
+        self.token, self.hosts, self.addresses = token, hosts, addresses
+
     @property
     def hosts(self) -> frozenset[str]:
         """The accepted names, in lower case."""
@@ -133,6 +142,8 @@ class AdminListener:
         return self._configured.startswith("unix:") or all(name in self._hosts or _is_address(name) for name in names)
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self.addresses is not None and not self.addresses.permits(request.remote or UNIX):
+            return json_reply(403, {"error": "requests from your address are not allowed here", "code": UNAUTHORIZED})
         if not self._is_host_accepted(request):
             return json_reply(
                 421,

@@ -10,6 +10,7 @@ from gateway.cli.friendly_errors import friendly_errors
 from gateway.cli.tables import aligned
 from gateway.settings import Config, load
 from gateway.settings.schema.config import LIMITS_ROUTE
+from gateway.settings.schema.routing import Match
 
 HEADER = ("methods", "path", "id", "upstream", "auth", "plan", "envelope", "total")
 
@@ -26,7 +27,7 @@ def rows(config: Config) -> list[tuple[str, ...]]:
     return limits_endpoint + [
         (
             ",".join(route.match.methods),
-            route.match.path or f"{(route.match.prefix or '').rstrip('/')}/**",
+            _spelled_match(route.match),
             route.id,
             ", ".join(str(target.url) for target in config.upstream_of(route).targets),
             route.auth,
@@ -38,6 +39,15 @@ def rows(config: Config) -> list[tuple[str, ...]]:
     ]
 
 
+def _spelled_match(match: Match) -> str:
+    """Return the path of a route, with its host in front and its other conditions behind."""
+    path = match.path or f"{(match.prefix or '').rstrip('/')}/**"
+    conditions = [f"{name}: {value}" for name, value in match.headers.items()]
+    if match.listener is not None:
+        conditions.append(f"listener {match.listener}")
+    return f"{match.host or ''}{path}" + (f" ({', '.join(conditions)})" if conditions else "")
+
+
 def described(config: Config) -> list[dict[str, Any]]:
     """Return the routes for programs, in the order of the file. Either `path` or `prefix` is null."""
     return [
@@ -46,6 +56,9 @@ def described(config: Config) -> list[dict[str, Any]]:
             "methods": list(route.match.methods),
             "path": route.match.path,
             "prefix": route.match.prefix,
+            "host": route.match.host,
+            "headers": route.match.headers,
+            "listener": route.match.listener,
             "upstream": route.upstream,
             "targets": [str(target.url) for target in config.upstream_of(route).targets],
             "auth": route.auth,

@@ -8,7 +8,7 @@ import msgspec
 
 from gateway.config_diff.effects import Effect, effect_of, effect_of_adding, effect_of_removing, effect_on_allowance
 from gateway.config_diff.inventory import MASK, Item
-from gateway.config_diff.route_takeover import route_taking_over
+from gateway.config_diff.route_takeover import conditions_of, route_taking_over
 from gateway.settings.schema.values import METHODS
 
 _ALLOWANCE = ("max", "per", "guarantee", "shadow")
@@ -230,7 +230,7 @@ def _renamed(before: dict[str, Item], after: dict[str, Item]) -> dict[str, str]:
 
 
 def _takes(route: Item) -> tuple[object, ...]:
-    return (route.aspects["path"], *route.aspects["match.methods"])
+    return (route.aspects["path"], *conditions_of(route), *route.aspects["match.methods"])
 
 
 def _with_new_names(before: dict[str, Item], renamed: dict[str, str]) -> dict[str, Item]:

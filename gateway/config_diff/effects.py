@@ -174,6 +174,11 @@ def _path(before: str, after: str) -> Effect:
     return "widening" if covers(after, before) else "breaking"
 
 
+def _gain_breaks(before: list[str] | None, after: list[str] | None) -> Effect:
+    """Judges a list of what is refused."""
+    return _loss_breaks(after, before)
+
+
 def _condition(_before: str | None, after: str | None) -> Effect:
     """Return the effect of another condition. A route without one is for all requests."""
     return "widening" if after is None else "breaking"
@@ -212,6 +217,11 @@ _JUDGES: dict[str, Judge] = {
     "route.cors.expose": _loss_breaks,
     "route.cors.credentials": _towards({True: "widening", False: "breaking"}),
     "route.upgrade": _loss_breaks,
+    "route.allow": _fewer_breaks,
+    "route.deny": _gain_breaks,
+    "key.allow": _fewer_breaks,
+    "key.deny": _gain_breaks,
+    "key.referrers": _fewer_breaks,
     "route.match.host": _condition,
     "route.match.listener": _condition,
     "route.match.headers.*": _BREAKING,

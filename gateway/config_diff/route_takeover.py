@@ -27,13 +27,31 @@ def covers(general: str, special: str) -> bool:
     return len(wide) == len(narrow)
 
 
+def conditions_of(route: Item) -> tuple[tuple[str, object], ...]:
+    """Return what a route demands of a request beside its method and path, in one order."""
+    return tuple(
+        sorted(
+            (name, value)
+            for name, value in route.aspects.items()
+            if name in ("match.host", "match.listener") or name.startswith("match.headers.")
+            if value is not None
+        )
+    )
+
+
 def route_taking_over(route: Item, others: Iterable[Item]) -> Item | None:
-    """Return the most specific of `others` that matches all paths of `route` and at least one of its methods."""
+    """Return the most specific of `others` that matches all paths of `route` and at least one of its methods.
+
+    It has the same conditions about host, header fields and listener.
+    """
     methods, path = set(route.aspects["match.methods"]), route.aspects["path"]
+    conditions = conditions_of(route)
     able = [
         each
         for each in others
-        if covers(each.aspects["path"], path) and methods.intersection(each.aspects["match.methods"])
+        if conditions_of(each) == conditions
+        and covers(each.aspects["path"], path)
+        and methods.intersection(each.aspects["match.methods"])
     ]
     return min(able, key=_breadth, default=None)
 

@@ -202,8 +202,9 @@ ROUTE_FORBIDDEN = _row("route_forbidden", 403, 1003, "The API key may not use th
 METHOD_FORBIDDEN = _row("method_forbidden", 403, 1003, "The API key may not use this method.")
 ORGANIZATION_FORBIDDEN = _row("organization_forbidden", 403, 1003,
     text="The API key does not belong to the organisation asked for in the request.")
-ORIGIN_FORBIDDEN = _row("origin_forbidden", 403, 1003,
-    text="Pages of this origin may not call here. Its operator may add the origin to `cors.origins`.")
+ADDRESS_FORBIDDEN = _row("address_forbidden", 403, 1003, "Requests from your address are not allowed here.")
+REFERRER_FORBIDDEN = _row("referrer_forbidden", 403, 1003, "The API key is for pages of other origins.")
+ORIGIN_FORBIDDEN = _row("origin_forbidden", 403, 1003, "Pages of this origin may not call here.")
 KEY_DISABLED = _row("key_disabled", 403, 8007, "The API key is deactivated. Contact support.")
 ORGANIZATION_DISABLED = _row("organization_disabled", 403, 8007, "The organisation is deactivated. Contact support.")
 KEY_UNUSABLE = _row("key_unusable", 403, 1003, source="gateway",

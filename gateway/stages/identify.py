@@ -4,12 +4,15 @@ from collections.abc import Awaitable
 from typing import Protocol
 
 from gateway.exchange import Exchange
+from gateway.kernel.addresses import Binding
 from gateway.kernel.faults import (
+    ADDRESS_FORBIDDEN,
     KEY_AMBIGUOUS,
     KEY_MISSING,
     MALFORMED_PATH,
     MALFORMED_REQUEST,
     METHOD_FORBIDDEN,
+    REFERRER_FORBIDDEN,
     ROUTE_FORBIDDEN,
     Fault,
     GatewayError,
@@ -125,12 +128,24 @@ def _organization(x: Exchange, credentials: Credentials) -> str | None:
     return (found[0] or None) if found else None
 
 
-def authorize(caller: Caller, route: Route, method: str) -> None:
-    """Raise GatewayError ROUTE_FORBIDDEN or METHOD_FORBIDDEN when the key may not call this.
+def authorize(caller: Caller, route: Route, x: Exchange) -> None:
+    """Check that the caller may call this, from where it does. Every key may use the limits endpoint.
 
-    Every key may use the limits endpoint.
+    Raises GatewayError ROUTE_FORBIDDEN, METHOD_FORBIDDEN, ADDRESS_FORBIDDEN or REFERRER_FORBIDDEN.
     """
+    if route.addresses is not None and not route.addresses.permits(x.client):
+        raise GatewayError(ADDRESS_FORBIDDEN)
+    if caller.binding is not None:
+        _require_binding(x, caller.binding)
     if caller.routes is not None and route.id not in caller.routes and route.upstream is not None:
         raise GatewayError(ROUTE_FORBIDDEN)
-    if caller.methods is not None and method not in caller.methods and route.upstream is not None:
+    if caller.methods is not None and x.method not in caller.methods and route.upstream is not None:
         raise GatewayError(METHOD_FORBIDDEN)
+
+
+def _require_binding(x: Exchange, binding: Binding) -> None:
+    if binding.addresses is not None and not binding.addresses.permits(x.client):
+        raise GatewayError(ADDRESS_FORBIDDEN)
+    pages = binding.referrers
+    if pages is not None and not pages.permits(x.headers.get("Origin"), x.headers.get("Referer")):
+        raise GatewayError(REFERRER_FORBIDDEN)

@@ -202,7 +202,7 @@ class Supervisor:
         if admin is not self.admin:
             admin, self.admin, self._admin_sock = self.admin, admin, admin_sock
             await admin.close()
-        self.admin.token, self.admin.hosts = _token(config), config.admin.hosts
+        self.admin.restrict(_token(config), config.admin.hosts, config.admin_addresses())
         self._in_force()
 
     def _in_force(self) -> None:
@@ -269,9 +269,8 @@ class Supervisor:
         return not reasons, reasons
 
     def _admin(self, config: Config) -> AdminListener:
-        admin = AdminListener(
-            str(config.admin.address), self.metrics, self._readiness, _token(config), config.admin.hosts
-        )
+        admin = AdminListener(str(config.admin.address), self.metrics, self._readiness)
+        admin.restrict(_token(config), config.admin.hosts, config.admin_addresses())
         admin.views |= views(lambda: self.snapshot, self.pool)
         admin.changes |= changes(self._reloads.request, self.pool)
         return admin

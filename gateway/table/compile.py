@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 from multidict import istr
 
+from gateway.kernel.addresses import address_rules
 from gateway.kernel.faults import CATALOGUE, Fault, Link
 from gateway.kernel.http.caching import PRIVATE, VARY, varying
 from gateway.kernel.http.path_patterns import parse_prefix
@@ -195,6 +196,7 @@ class _RouteMaker:
             cors=cors,
             compression=compression_rules(config.compression_of(route)),
             websocket="websocket" in route.upgrade,
+            addresses=address_rules(route.allow, route.deny),
             match_host=route.match.host or "",
             match_headers=tuple(sorted((name.lower(), value) for name, value in route.match.headers.items())),
             match_listener=route.match.listener or "",

@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from gateway.kernel.addresses import Binding
 from gateway.kernel.faults import (
     KEY_DISABLED,
     KEY_EXPIRED,
@@ -28,7 +29,7 @@ class Caller(msgspec.Struct, frozen=True, eq=False):
     `id` goes to the log, `bucket` and `organization_bucket` (hashes, never the secret) to the limiter's store, `head`
     (complete header lines that say who calls) to the upstream. `claim` is what a call needs where the route asks for
     nothing more, `peek` the same at no cost. `routes` and `methods` are None when all are allowed. `several` says that
-    its key has other organisations, too.
+    its key has other organisations, too; `binding` where it may come from, None for anywhere.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Caller(msgspec.Struct, frozen=True, eq=False):
     routes: frozenset[str] | None = None
     methods: frozenset[str] | None = None
     several: bool = False
+    binding: Binding | None = None
 
 
 ONE_TAG = "all"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
+from gateway.kernel.addresses import Binding, address_rules, referrers
 from gateway.kernel.limits.ratelimit_headers import RateLimitFields
 from gateway.kernel.limits.token_bucket import Claim, Window
 from gateway.kernel.memo import MANY_CALLERS, Memo
@@ -75,13 +76,16 @@ class KeyMaker:
         allowed = self._routes_of(setting.routes)
         callers: dict[str | None, Caller] = {}
         several = len(setting.organizations) > 1
+        addresses, pages = address_rules(setting.allow, setting.deny), referrers(setting.referrers)
+        binding = None if addresses is None and pages is None else Binding(addresses, pages)
         for organization in setting.organizations or (None,):
             shared = bucket if organization is None else bucket_name(tag, bucket_of(f"organization {organization}"))
             claim, peek = self._claims(setting, organization, bucket, shared)
             head = self._head(setting, organization)
             callers[organization] = Caller(
-                setting.id, organization, setting.plan, bucket, shared, claim, peek, head, allowed, methods, several
-            )
+                setting.id, organization, setting.plan, bucket, shared, claim, peek, head, allowed, methods, several,
+                binding,
+            )  # fmt: skip
         callers[None] = next(iter(callers.values()))
         return Key(
             setting.id,

@@ -17,25 +17,27 @@ _NOTHING = MethodDemand(1, frozenset(), frozenset())
 
 
 class Demand:
-    """The demands of one route: a key, or a plan for each client address, and its own limits by method."""
+    """The demands of one route: a key or a plan for each client address, addresses, and its own limits by method."""
 
-    __slots__ = ("by_method", "key", "plan")
+    __slots__ = ("addresses", "by_method", "key", "plan")
 
     def __init__(self, route: Route) -> None:
         tariff = route.tariff
         self.key = not route.open
+        self.addresses = route.addresses
         self.plan = route.open_plan if route.open and any(not window.shadow for window in route.open_windows) else None
         self.by_method = {} if tariff is None else {method: _method_demand(route, method) for method in route.methods}
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Demand) and (self.key, self.plan, self.by_method) == (
+        return isinstance(other, Demand) and (self.key, self.plan, self.addresses, self.by_method) == (
             other.key,
             other.plan,
+            other.addresses,
             other.by_method,
         )
 
     def __hash__(self) -> int:
-        return hash((self.key, self.plan, frozenset(self.by_method.items())))
+        return hash((self.key, self.plan, self.addresses, frozenset(self.by_method.items())))
 
     def exceeds(self, other: "Demand", method: str) -> bool:
         """Return whether a call with `method` that passes `other` might be refused here.
@@ -43,6 +45,8 @@ class Demand:
         A method not served here counts as each that is.
         """
         if not other.key and (self.key or self.plan not in {None, other.plan}):
+            return True
+        if self.addresses not in {None, other.addresses}:
             return True
         passed = other.by_method.get(method, _NOTHING)
         candidates = (

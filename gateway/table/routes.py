@@ -4,6 +4,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
+from gateway.kernel.addresses import AddressRules
 from gateway.kernel.caching.storage import CacheRules
 from gateway.kernel.errors.translate import ErrorFamily
 from gateway.kernel.http.compression import CompressionRules
@@ -78,6 +79,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     `compression` is None where replies are not compressed, `caching` where no route of the upstream keeps any,
     `idempotency` where calls have no idempotency keys.
     `websocket`: handshakes of WebSockets are passed on.
+    `addresses` says which clients may call, None for all.
     The conditions beside the path are `match_host` in lower case ("" for any host), `match_headers` as pairs of name
     and value, and `match_listener` ("" for any).
     `request` is the contract of its requests (gateway/openapi/request_contract.py), None if nothing is checked.
@@ -118,6 +120,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     steering: Steering | None = None
     maintenance: MaintenanceNotice | None = None
     websocket: bool = False
+    addresses: AddressRules | None = None
     match_host: str = ""
     match_headers: tuple[tuple[str, str], ...] = ()
     match_listener: str = ""

@@ -32,8 +32,8 @@ from tests.journeys.backends import Service
 from tests.redis_server import RedisProcess, started
 from tests.scrape import scraped
 
-EXPIRED, DISABLED, OF_A_DISABLED, READER, NARROW, ONCE, SPENT, ALONE = (
-    f"gw_test_key_of_somebody_{name}" for name in "abcdefgh"
+EXPIRED, DISABLED, OF_A_DISABLED, READER, NARROW, ONCE, SPENT, ALONE, PAGE = (
+    f"gw_test_key_of_somebody_{name}" for name in "abcdefghi"
 )
 """Keys besides KEY, which has no limits. ONCE may call once a day, SPENT once a month, ALONE once at a time."""
 
@@ -47,6 +47,7 @@ _KEYS = f"""
 - {{id: once, secret_sha256: {digest(ONCE)}, organizations: [acme], plan: once}}
 - {{id: spent, secret_sha256: {digest(SPENT)}, organizations: [acme], plan: spent}}
 - {{id: alone, secret_sha256: {digest(ALONE)}, organizations: [acme], plan: alone}}
+- {{id: page, secret_sha256: {digest(PAGE)}, organizations: [acme], plan: unlimited, referrers: ["https://a.example"]}}
 """
 DESCRIBED = Path(__file__).parents[1] / "documents" / "pet.schema.json"
 """The schema of the bodies for /described."""
@@ -71,6 +72,7 @@ _UPSTREAMS = """
 _ROUTES = """
 - {id: all, match: {prefix: /v1}, upstream: backend}
 - {id: read-only, match: {path: /read-only, methods: [GET]}, upstream: backend}
+- {id: inside, match: {path: /inside}, upstream: backend, deny: [127.0.0.0/8]}
 - {id: pages, match: {path: /pages}, upstream: backend, cors: {origins: ["https://a.example"]}}
 - {id: once-only, match: {prefix: /once}, upstream: backend, idempotency: {}}
 - {id: described, match: {path: /described, methods: [POST]}, upstream: backend, request: {schema: {described}}}

@@ -39,6 +39,7 @@ from tests.journeys.fault_scenarios import (
     NARROW,
     OF_A_DISABLED,
     ONCE,
+    PAGE,
     READER,
     SPENT,
     FaultScenarios,
@@ -81,6 +82,8 @@ JOURNEYS: dict[str, Journey] = {
     "route_forbidden": Journey(calling("GET", "/v1/a", key=NARROW), 403, 1003, "all"),
     "method_forbidden": Journey(calling("DELETE", "/v1/a", key=READER), 403, 1003, "all"),
     "organization_forbidden": Journey(calling("GET", "/v1/a", "X-Tenant-Org-Id: initech"), 403, 1003, "all"),
+    "address_forbidden": Journey(calling("GET", "/inside"), 403, 1003, "inside"),
+    "referrer_forbidden": Journey(calling("GET", "/v1/a", "Origin: https://b.example", key=PAGE), 403, 1003, "all"),
     "origin_forbidden": Journey(
         calling("OPTIONS", "/pages", "Origin: https://b.example", "Access-Control-Request-Method: GET"),
         403,

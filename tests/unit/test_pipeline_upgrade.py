@@ -36,3 +36,9 @@ async def test_a_handshake_is_steered_like_any_other_call() -> None:
     one = route(upstream=echo, websocket=True, steering=Steering(Affinity("key")))
     await answered(gateway(one), exchange(GOOD, upgrade=True))
     assert echo.calls[0].affinity != 0
+
+
+async def test_so_is_a_call_that_is_no_handshake() -> None:
+    echo = Echo()
+    await answered(gateway(route(upstream=echo, steering=Steering(Affinity("key")))), exchange(GOOD))
+    assert echo.calls[0].affinity != 0

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 from gateway.settings.schema.limits import KeyLimit, OrganizationLimit, PlanLimit
 from gateway.settings.schema.quotas import MAX_UNITS, Concurrency, Quota
 from gateway.settings.schema.types import (
+    AddressRange,
     Digest,
     HeaderName,
     Id,
@@ -14,6 +15,7 @@ from gateway.settings.schema.types import (
     Instant,
     Many,
     Method,
+    PageOrigin,
     QueryName,
     Section,
     Subject,
@@ -132,6 +134,15 @@ class KeySettings(Section):
         default=None, description="Not valid from this instant on: RFC 3339 with an offset. Left out: never."
     )
     disabled: bool = Field(default=False, description="Calls with it get 403 with code 8007.")
+    allow: Many[AddressRange] = Field(
+        default=(), description="Addresses of clients from which it is valid, such as `10.0.0.0/8`. Left out: all."
+    )
+    deny: Many[AddressRange] = Field(default=(), description="Addresses from which it is not, whatever `allow` says.")
+    referrers: Many[PageOrigin] = Field(
+        default=(),
+        description="Origins of the pages that it is for, as in `cors.origins`, by the Origin or Referer of a request. "
+        "Left out: for everybody.",
+    )
 
 
 class KeyStoreSettings(Section):

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, field_validator
 
+from gateway.kernel.addresses import AddressRules, address_rules
 from gateway.kernel.faults import CATALOGUE
 from gateway.kernel.limits.token_bucket import OnFailure
 from gateway.settings.schema.access import BUILT_IN_PLANS, Auth, KeySettings, KeyStoreSettings, Organization, Plan
@@ -96,6 +97,10 @@ class Config(Section):
         """Return the ids of routes in logs and metrics: those of `routes`, and that of the gateway's own route."""
         own = () if self.server.limits_path is None else (LIMITS_ROUTE,)
         return frozenset((*(route.id for route in self.routes), *own))
+
+    def admin_addresses(self) -> AddressRules | None:
+        """Return who may ask the admin listener, None for everybody."""
+        return address_rules(self.admin.allow, self.admin.deny)
 
     def upstream_of(self, route: RouteSettings) -> UpstreamSettings:
         return next(upstream for upstream in self.upstreams if upstream.id == route.upstream)

@@ -16,6 +16,7 @@ from gateway.settings.schema.replies import (
     IdempotencySettings,
 )
 from gateway.settings.schema.types import (
+    AddressRange,
     HeaderName,
     HeaderNames,
     HeaderValue,
@@ -90,13 +91,8 @@ class Match(Section):
     methods: Annotated[Many[Method], Field(min_length=1)] = Field(
         default=("GET", "POST", "PUT", "PATCH", "DELETE"), description="HEAD comes with GET."
     )
-
-    host: HostPattern | None = Field(
-        default=None, description="`api.example.com`, or `*.example.com` for all names below it. Left out: any."
-    )
-    headers: dict[HeaderName, HeaderValue] = Field(
-        default_factory=dict, description="Header fields that a request has, with their values. Left out: any."
-    )
+    host: HostPattern | None = Field(default=None, description="`api.example.com` or `*.example.com`. Left out: any.")
+    headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict, description="Fields that it has, with values.")
     listener: Id | None = Field(default=None, description="Id of the listener that it came to. Left out: any.")
 
     @property
@@ -250,6 +246,8 @@ class RouteSettings(Section):
     upgrade: Many[Literal["websocket"]] = Field(
         default=(), description="Protocols that clients may switch to: `[websocket]`. Left out: none, they get 426."
     )
+    allow: Many[AddressRange] = Field(default=(), description="Addresses that may call. Left out: all.")
+    deny: Many[AddressRange] = Field(default=(), description="Addresses that may not, whatever `allow` says.")
     cors: CorsOverrides = section(CorsOverrides, "What differs from `defaults.cors`.")
     compression: CompressionOverrides = section(CompressionOverrides, "What differs from `defaults.compression`.")
     cache: CacheSettings | None = Field(

@@ -10,6 +10,7 @@ from gateway.kernel.limits.token_bucket import OnFailure
 from gateway.net.address import Address as TcpAddress
 from gateway.net.redis_url import with_login
 from gateway.settings.schema.types import (
+    AddressRange,
     AddressValue,
     Duration,
     HeaderName,
@@ -194,6 +195,10 @@ class AdminSettings(Section):
         "any other name a page in "
         "somebody's browser could read it.",
     )
+    allow: Many[AddressRange] = Field(
+        default=(), description="Addresses that may ask, such as `10.0.0.0/8`; all others get 403. Left out: all."
+    )
+    deny: Many[AddressRange] = Field(default=(), description="Addresses that may not, whatever `allow` says.")
     token: Token | None = Field(
         default=None, description="Asked for by whatever changes something. Left out, nothing can be changed."
     )

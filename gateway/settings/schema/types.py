@@ -85,6 +85,12 @@ ListenAddress: TypeAlias = Annotated[
     spelled,
     _shape(pattern="^unix:/|:[0-9]{1,5}$"),
 ]
+AddressRange: TypeAlias = Annotated[
+    IPv4Network | IPv6Network,
+    PlainValidator(addresses.network),
+    spelled,
+    _shape(pattern="^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$"),
+]
 TrustedProxy: TypeAlias = Annotated[
     IPv4Network | IPv6Network | str, PlainValidator(addresses.trusted_proxy), spelled, _shape()
 ]

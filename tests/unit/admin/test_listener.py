@@ -5,6 +5,7 @@ import json
 import logging
 import tempfile
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 
 import aiohttp
@@ -13,6 +14,7 @@ from aiohttp import web
 
 from gateway.admin.connection import json_reply
 from gateway.admin.listener import AdminListener
+from gateway.kernel.addresses import address_rules
 from gateway.observe.node_metrics import NodeMetrics
 from tests.unit.admin.asked import State, raw
 
@@ -261,3 +263,12 @@ async def test_changes_ask_for_the_token(state: State) -> None:
                 assert "give it one, and reload it with SIGHUP" in (await reply.json())["error"]
     finally:
         await admin.close()
+
+
+async def test_only_some_addresses_may_ask(admin: AdminListener, client: aiohttp.ClientSession) -> None:
+    admin.addresses = address_rules((), (ip_network("127.0.0.0/8"),))
+    async with client.get("/healthz") as reply:
+        assert (reply.status, (await reply.json())["code"]) == (403, 1003)
+    admin.addresses = address_rules((ip_network("127.0.0.1"),), ())
+    async with client.get("/healthz") as reply:
+        assert reply.status == 200

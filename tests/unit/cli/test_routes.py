@@ -71,6 +71,9 @@ def test_json_is_for_programs(file: Path) -> None:
         "methods": ["GET", "DELETE"],
         "path": "/orders/{id}",
         "prefix": None,
+        "host": None,
+        "headers": {},
+        "listener": None,
         "upstream": "u",
         "targets": ["http://127.0.0.1:1"],
         "auth": "key",
@@ -84,3 +87,10 @@ def test_json_is_for_programs(file: Path) -> None:
         "anonymous",
         600.0,
     )
+
+
+def test_conditions_are_shown_beside_the_path(file: Path) -> None:
+    match = "host: '*.example.com', path: /a, headers: {X-A: '1'}, listener: public"
+    file.write_text(CONFIGURATION + f"  - {{id: hosted, match: {{{match}}}, upstream: u}}\n")
+    shown = CliRunner().invoke(main, ["routes", "-c", str(file)])
+    assert "*.example.com/a (X-A: 1, listener public)" in shown.stdout

@@ -44,3 +44,15 @@ def test_the_most_specific_one_with_one_of_the_methods_takes_the_calls() -> None
     assert route_taking_over(route("/a/b", "GET", "PUT"), others) is others[3]
     assert route_taking_over(route("/c", "PUT"), others) is others[0]
     assert route_taking_over(route("/c", "POST"), others) is None
+
+
+def test_a_route_for_another_host_takes_nothing_over() -> None:
+    def item(name: str, **conditions: str | None) -> Item:
+        aspects = {"path": "/a/**", "match.methods": ["GET"], "match.host": None, **conditions}
+        return Item("route", name, aspects)
+
+    hosted, alike = item("hosted", **{"match.host": "a.example"}), item("alike")
+    versioned = item("versioned", **{"match.headers.X-Version": "2"})
+    assert route_taking_over(item("new"), [hosted, versioned]) is None
+    assert route_taking_over(item("new"), [hosted, versioned, alike]) is alike
+    assert route_taking_over(item("new", **{"match.host": "a.example"}), [hosted, alike]) is hosted

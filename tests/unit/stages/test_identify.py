@@ -1,11 +1,14 @@
 """stages/identify.py: keys in header and URL, organisations, permissions."""
 
 from hashlib import sha256
+from ipaddress import ip_network
 
 import pytest
 
 from gateway.exchange import Exchange
+from gateway.kernel.addresses import AddressRules, Binding, address_rules, referrers
 from gateway.kernel.faults import (
+    ADDRESS_FORBIDDEN,
     KEY_AMBIGUOUS,
     KEY_MISSING,
     KEY_UNKNOWN,
@@ -13,6 +16,7 @@ from gateway.kernel.faults import (
     MALFORMED_REQUEST,
     METHOD_FORBIDDEN,
     ORGANIZATION_FORBIDDEN,
+    REFERRER_FORBIDDEN,
     ROUTE_FORBIDDEN,
     Fault,
     GatewayError,
@@ -97,18 +101,18 @@ def test_what_is_no_credential_is_refused(fields: list[tuple[str, str]], query: 
 
 
 def test_a_key_may_be_held_to_some_routes_and_methods() -> None:
-    authorize(caller(), route(), "DELETE")
-    authorize(caller(routes=frozenset({"orders"}), methods=frozenset({"GET"})), route(), "GET")
+    authorize(caller(), route(), exchange(method="DELETE"))
+    authorize(caller(routes=frozenset({"orders"}), methods=frozenset({"GET"})), route(), exchange())
     with pytest.raises(GatewayError) as raised:
-        authorize(caller(routes=frozenset({"invoices"})), route(), "GET")
+        authorize(caller(routes=frozenset({"invoices"})), route(), exchange())
     assert raised.value.fault is ROUTE_FORBIDDEN
     with pytest.raises(GatewayError) as raised:
-        authorize(caller(methods=frozenset({"GET"})), route(), "DELETE")
+        authorize(caller(methods=frozenset({"GET"})), route(), exchange(method="DELETE"))
     assert raised.value.fault is METHOD_FORBIDDEN
 
 
 def test_the_limits_endpoint_is_for_every_caller() -> None:
-    authorize(caller(routes=frozenset({"invoices"}), methods=frozenset({"DELETE"})), route(upstream=None), "GET")
+    authorize(caller(routes=frozenset({"invoices"}), methods=frozenset({"DELETE"})), route(upstream=None), exchange())
 
 
 @pytest.mark.parametrize(
@@ -239,3 +243,29 @@ def test_a_copy_that_a_separator_cuts_in_two_does_not_go_on() -> None:
     with pytest.raises(GatewayError) as refused:
         take_credentials(exchange([("X-Api-Key", "a-se&cret")], query="x=a-se&cret&b=1"), CREDENTIALS)
     assert refused.value.fault is MALFORMED_REQUEST
+
+
+INSIDE = address_rules((ip_network("10.0.0.0/8"),), ())
+
+
+@pytest.mark.parametrize(
+    ("addresses", "binding", "client", "fault"),
+    [
+        (INSIDE, None, "10.0.0.1", None),
+        (INSIDE, None, "192.0.2.1", ADDRESS_FORBIDDEN),
+        (None, Binding(INSIDE, None), "10.0.0.1", None),
+        (None, Binding(INSIDE, None), "192.0.2.1", ADDRESS_FORBIDDEN),
+        (None, Binding(None, referrers(("https://a.example",))), "192.0.2.1", None),
+        (None, Binding(None, referrers(("https://b.example",))), "192.0.2.1", REFERRER_FORBIDDEN),
+    ],
+)
+def test_where_a_request_may_come_from(
+    addresses: AddressRules | None, binding: Binding | None, client: str, fault: Fault | None
+) -> None:
+    x = exchange([("Origin", "https://a.example")], client=client)
+    if fault is None:
+        authorize(caller(binding=binding), route(addresses=addresses), x)
+        return
+    with pytest.raises(GatewayError) as raised:
+        authorize(caller(binding=binding), route(addresses=addresses), x)
+    assert raised.value.fault is fault

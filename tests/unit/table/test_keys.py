@@ -65,3 +65,16 @@ def test_a_key_is_made_once_while_it_is_remembered() -> None:
     assert len(made) == 65
     assert keys["0"] is not first
     assert made[-1] == "k0"
+
+
+def test_a_key_may_be_bound_to_addresses_and_pages() -> None:
+    bound = KeySettings.model_validate(
+        {"id": "b", "secret_sha256": "c" * 64, "allow": ["10.0.0.0/8"], "referrers": ["https://a.example"]}
+    )
+    binding = MAKER.make(bound).callers[None].binding
+    assert binding is not None
+    assert binding.addresses is not None
+    assert (binding.addresses.permits("10.0.0.1"), binding.addresses.permits("192.0.2.1")) == (True, False)
+    assert binding.referrers is not None
+    assert binding.referrers.permits("https://a.example", None)
+    assert MAKER.make(CONFIG.keys[1]).callers[None].binding is None

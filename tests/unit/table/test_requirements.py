@@ -1,5 +1,8 @@
 """table/requirements.py: which of two routes asks for more."""
 
+from ipaddress import ip_network
+
+from gateway.kernel.addresses import address_rules
 from gateway.kernel.limits.token_bucket import Window
 from gateway.table.limits import Tariff
 from gateway.table.requirements import Demand
@@ -66,3 +69,13 @@ def test_demands_that_are_alike_are_equal() -> None:
         == 2
     )
     assert Demand(KEYED) != KEYED
+
+
+def test_a_route_for_some_addresses_asks_for_more_than_one_for_all() -> None:
+    inside, elsewhere = (
+        route(addresses=address_rules((ip_network(each),), ())) for each in ("10.0.0.0/8", "192.0.2.0/24")
+    )
+    assert exceeds(inside, KEYED)
+    assert exceeds(inside, elsewhere)
+    assert not exceeds(KEYED, inside)
+    assert not exceeds(inside, inside)

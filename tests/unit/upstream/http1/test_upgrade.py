@@ -1,6 +1,7 @@
 """upstream/http1/upgrade.py: services that switch protocols, services that do not, and those that get it wrong."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -12,8 +13,11 @@ from gateway.kernel.faults import (
     UPSTREAM_STREAMS_FULL,
     UPSTREAM_TIMEOUT,
     Fault,
+    GatewayError,
 )
-from gateway.upstream.call import Call
+from gateway.net.waiter import Waiter
+from gateway.upstream.call import Answer, Call
+from gateway.upstream.http1.upgrade import UpgradeReader
 from gateway.upstream.tunnel import Tunnel
 from tests.fakes import End, RawBackend, Step, reply, script, until
 from tests.unit.upstream.calls import Make, call, fails
@@ -113,3 +117,53 @@ async def test_a_call_that_is_given_up_leaves_no_tunnel(make: Make) -> None:
         sending.cancel()
         await asyncio.wait([sending])
         await until(lambda: target.active == 0)
+
+
+class RecordingConnection:
+    """A connection that has sent a handshake, and its transport."""
+
+    def __init__(self) -> None:
+        self.closed: GatewayError | None = None
+        self.seen: list[str] = []
+
+    def set_protocol(self, protocol: object) -> None:
+        self.seen.append("protocol" if protocol is self else "reader")
+
+    def data_received(self, data: bytes) -> None:
+        self.seen.append(data.decode())
+        self.closed = GatewayError(UPSTREAM_RESET)
+
+    def pause_writing(self) -> None:
+        self.seen.append("pause")
+
+    def resume_writing(self) -> None:
+        self.seen.append("resume")
+
+    def abandon(self) -> None:
+        self.seen.append("abandon")
+
+
+def reading(waiter: Waiter[Answer] | None = None) -> tuple[UpgradeReader, RecordingConnection]:
+    both: Any = RecordingConnection()
+    return UpgradeReader(both, both, waiter or Waiter(), handshake(), "t", lambda: True), both
+
+
+def test_flow_control_is_left_to_the_connection() -> None:
+    reader, connection = reading()
+    reader.pause_writing()
+    reader.resume_writing()
+    assert connection.seen == ["reader", "pause", "resume"]
+
+
+def test_nothing_is_read_for_a_connection_that_has_failed() -> None:
+    reader, connection = reading()
+    reader.data_received(EARLY_HINTS + SWITCHES)
+    assert connection.seen == ["reader", EARLY_HINTS.decode()]
+
+
+def test_a_switch_after_the_call_was_given_up_opens_nothing() -> None:
+    waiter: Waiter[Answer] = Waiter()
+    waiter.cancel()
+    reader, connection = reading(waiter)
+    reader.data_received(SWITCHES)
+    assert connection.seen == ["reader", "abandon"]
