@@ -13,7 +13,7 @@ from tests.load import Load
 from tests.target_process import TargetProcess
 
 RETRY = (
-    "{attempts: 4, on: [connection_refused, connection_terminated, http_response_timeout, 500], per_try: 200ms,"
+    "{attempts: 4, on: [connection_refused, connection_terminated, http_response_timeout, 500], per_try: 1s,"
     " backoff: 1ms, budget: 20%}"
 )
 

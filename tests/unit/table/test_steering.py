@@ -40,3 +40,13 @@ def test_priorities_matter_where_calls_wait_for_one_another() -> None:
     made = steering(more=", adaptive_concurrency: {}")
     assert made is not None
     assert made.priorities == {"gold": 5, "standard": 0, "anonymous": 0}
+
+
+def test_a_path_without_the_parameter_is_kept_together_by_caller() -> None:
+    """The rule may be that of the second upstream."""
+    config = parse(
+        "version: 1\nupstreams:\n- {id: v1, targets: [{url: 'http://a'}]}\n"
+        "- {id: v2, targets: [{url: 'http://b'}], load_balancing: {consistent_hash: {on: path_parameter, name: id}}}\n"
+        "routes: [{id: r, match: {prefix: /}, split: [{upstream: v1}, {upstream: v2}]}]\n"
+    )
+    assert steering_of(config, config.routes[0]) == Steering(Affinity("key"))
