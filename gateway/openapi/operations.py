@@ -55,8 +55,8 @@ class OperationReader:
                 continue
             item = self.documents.follow(entry)
             for name, node in [] if item is None else item.entries():
-                if name in METHODS and item is not None:
-                    operation = self._operation(name.upper(), path, item, node)
+                if name in METHODS and item is not None and (target := self.documents.follow(node)) is not None:
+                    operation = self._operation(name.upper(), path, item, target)
                     if operation is not None:
                         found[operation.id] = operation
         self.schemas.finish()

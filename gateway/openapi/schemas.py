@@ -114,9 +114,11 @@ class SchemaBundle:
             else:
                 self._documents.report(node, "a list of schemas is wanted here")
         elif key in _NAMED:
-            made[key] = {name: self.convert(part) for name, part in node.entries()}
+            # Some documents have a reference in place of the whole mapping.
+            named = self._documents.follow(node) or node
+            made[key] = {name: self.convert(part) for name, part in named.entries()}
             if key == "patternProperties":
-                self.patterns.update((name, part.position) for name, part in node.entries())
+                self.patterns.update((name, part.position) for name, part in named.entries())
         elif key in _DATA:
             made[key] = plain(node.value)
         elif key == "example":

@@ -82,3 +82,14 @@ paths:
     (response,) = operation.responses.values()
     assert response.fields["A"].required
     assert response.content["text/plain"].schema is True
+
+
+def test_operations_in_files_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "d.yaml").write_text("openapi: 3.0.0\npaths: {/a: {get: {$ref: one.yaml}, post: {$ref: none.yaml#/x}}}")
+    (tmp_path / "one.yaml").write_text("operationId: one\nparameters: [{name: q, in: query}]")
+    (tmp_path / "none.yaml").write_text("x: {operationId: two}")
+    document, _ = load_document(str(tmp_path / "d.yaml"))
+    assert [(each.id, each.method, len(each.parameters)) for each in document.operations.values()] == [
+        ("one", "GET", 1),
+        ("two", "POST", 0),
+    ]

@@ -56,6 +56,12 @@ def test_keywords() -> None:
         "not": False,
         "properties": {"a": True},
     }
+    assert converted(
+        "{properties: {$ref: '#/paths/~1a/get/parameters/0/schema/items'}, items: {a: {type: string}}}"
+    ) == {
+        "properties": {"a": {"type": "string"}},
+        "items": {},
+    }
     assert converted("{default: null, const: {a: [1]}, patternProperties: {^a: {}}}", "3.1.0") == {
         "default": None,
         "const": {"a": [1]},
