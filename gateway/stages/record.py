@@ -132,7 +132,8 @@ class Recorder:
         self._tunnels(x).inc()
         if self._log.enabled:
             x.outcome = "opened"
-            self._write(x, _SWITCHED, "upstream", now_s - x.started)
+            about = (*_durations_us(x, now_s - x.started), self._path(x))
+            self._log.write(_access_record(x, _SWITCHED, "upstream", *about, None))
             x.outcome = "answered"
 
     def _tunnels(self, x: Exchange) -> Gauge:
@@ -171,10 +172,13 @@ class Recorder:
         if x.request_faults and x.route is not None:
             mode = "shadow" if x.route.request.shadow else "enforce"
             self._metrics.requests_at_fault.labels(x.route.id, mode).inc()
-        if self._log.enabled:
-            self._write(x, status, source, total_s)
-        if (status >= 400 or x.outcome != "answered") and self._errors is not None:
-            self._keep(self._errors, x, status, source, total_s)
+        errors = self._errors if status >= 400 or x.outcome != "answered" else None
+        if self._log.enabled or errors is not None:
+            about = (*_durations_us(x, total_s), self._path(x))
+            if self._log.enabled:
+                self._log.write(_access_record(x, status, source, *about, None))
+            if errors is not None:
+                errors.write(_lane_of(x, status), _error_record(x, status, source, *about, errors.wall()))
 
     def _count(self, x: Exchange, status: int, source: ReplySource, total_s: float) -> None:
         route = x.route.id if x.route is not None else NO_ROUTE
@@ -252,22 +256,6 @@ class Recorder:
         pair = self._limiter[store, allowed] = (decisions, self._metrics.limiter_duration.labels(store))
         return pair
 
-    def _write(self, x: Exchange, status: int, source: ReplySource, total_s: float) -> None:
-        total_us, upstream_us, client_us = int(total_s * 1e6), int(x.upstream_s * 1e6), int(x.client_s * 1e6)
-        self._log.write(_access_record(x, status, source, total_us, upstream_us, client_us, self._path(x), None))
-
-    def _keep(self, errors: ErrorLog, x: Exchange, status: int, source: ReplySource, total_s: float) -> None:
-        if status >= 500 or x.outcome == "cut":
-            lane = Lane.fault
-        elif x.caller is None or (x.route is not None and x.route.open) or status in _UNBOUNDED_STATUSES:
-            lane = Lane.stranger
-        else:
-            lane = Lane.caller
-        total_us, upstream_us, client_us = int(total_s * 1e6), int(x.upstream_s * 1e6), int(x.client_s * 1e6)
-        errors.write(
-            lane, _error_record(x, status, source, total_us, upstream_us, client_us, self._path(x), errors.wall())
-        )
-
     def _path(self, x: Exchange) -> str | None:
         """Return the path, or None when it may contain a key."""
         path = x.path
@@ -285,3 +273,17 @@ class Recorder:
         if shown == path and plain is not path and without_keys(plain) != plain:
             return None
         return shown[:_LONGEST_PATH]
+
+
+def _durations_us(x: Exchange, total_s: float) -> tuple[int, int, int]:
+    """Return the durations of a record: in all, of the upstream and of the client."""
+    return int(total_s * 1e6), int(x.upstream_s * 1e6), int(x.client_s * 1e6)
+
+
+def _lane_of(x: Exchange, status: int) -> Lane:
+    """Return where among the last errors this one is kept, so that nobody crowds out those of others."""
+    if status >= 500 or x.outcome == "cut":
+        return Lane.fault
+    if x.caller is None or (x.route is not None and x.route.open) or status in _UNBOUNDED_STATUSES:
+        return Lane.stranger
+    return Lane.caller
