@@ -19,3 +19,8 @@ from tests.samples import route
 )
 def test_segments_are_cut_off_and_the_base_is_put_in_front(base: str, stripped: int, path: str, expected: str) -> None:
     assert route(base=base, strip_segments=stripped).upstream_path(path) == expected
+
+
+def test_a_listener_counts_more_than_header_fields() -> None:
+    plain, versioned = route(), route(match_headers=(("a", "1"), ("b", "2")))
+    assert plain.specificity < versioned.specificity < route(match_listener="internal").specificity

@@ -24,6 +24,9 @@ from gateway.settings.schema.values import RefusedError
         (addresses.target_url, "HTTP://host:81", TargetUrl("http", "host", 81, "")),
         (addresses.subject, "CN=billing,O=ACME", "CN=billing,O=ACME"),
         (addresses.server_name, "api.example.com", "api.example.com"),
+        (addresses.host_pattern, "*.Example.com", "*.example.com"),
+        (addresses.origin, "https://App.example.com", "https://app.example.com"),
+        (addresses.origin, "*", "*"),
     ],
 )
 def test_what_is_accepted(rule: Callable[[object], object], text: str, value: object) -> None:
@@ -37,6 +40,8 @@ def test_what_is_accepted(rule: Callable[[object], object], text: str, value: ob
             (addresses.address, text)
             for text in ("unix:/a", "8080", ":80", "host", "host:x", "host:70000", "::1:80", "[x]:80", "a b:80")
         ),
+        *((addresses.host_pattern, text) for text in ("a:80", "a.*.b", "", "x" * 300)),
+        *((addresses.origin, text) for text in ("a.example", "https://a.example/", "http://a:80", "https://a:443")),
         *((addresses.listen_address, text) for text in ("unix:a", "unix:/a/", f"unix:/{'a' * 107}")),
         *((addresses.network, text) for text in ("nobody", "10.0.0.1/8")),
         *(

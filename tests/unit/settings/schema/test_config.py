@@ -1,6 +1,8 @@
 """settings/schema/config.py: what the parts of a configuration mean together."""
 
+from gateway.settings import parse
 from gateway.settings.schema.config import LIMITS_ROUTE, Config
+from tests.yaml_files import LEAST
 
 WRITTEN = {
     "version": 1,
@@ -62,3 +64,12 @@ def test_keys_stand_in_the_file_or_in_a_store() -> None:
     assert stored.key_store is not None
     assert len(stored.keys) == 0
     assert CONFIG.key_store is None
+
+
+def test_pages_and_addresses_are_those_of_the_file() -> None:
+    config = parse(LEAST + 'defaults: {cors: {origins: ["https://a.example"]}}\nadmin: {allow: [10.0.0.0/8]}\n')
+    assert config.cors_of(config.routes[0]).origins == ("https://a.example",)
+    rules = config.admin_addresses()
+    assert rules is not None
+    assert (rules.permits("10.0.0.1"), rules.permits("192.0.2.1")) == (True, False)
+    assert parse(LEAST).admin_addresses() is None
