@@ -1,6 +1,7 @@
 """Reads the operations of an OpenAPI 3 document."""
 
 import re
+from abc import ABC, abstractmethod
 from typing import Any, cast, get_args
 from urllib.parse import urlsplit
 
@@ -34,7 +35,7 @@ _STYLES: dict[str, ParameterStyle] = {
 _DEFAULT_STYLE: dict[ParameterLocation, str] = {"path": "simple", "header": "simple", "query": "form", "cookie": "form"}
 
 
-class OperationReader:
+class OperationReader(ABC):
     """Reads what all versions have in common: paths, methods, names and shared parameters."""
 
     def __init__(self, root: Node, documents: Documents, schemas: SchemaBundle) -> None:
@@ -112,13 +113,15 @@ class OperationReader:
         wanted = node.below("security") or self.root.below("security")
         return wanted is not None and isinstance(wanted.value, list) and (not wanted.value or {} in wanted.value)
 
+    @abstractmethod
     def base(self, item: Node, node: Node) -> str:
         """Return the path below which the operation is."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def complete(self, operation: Operation, node: Node, parameters: list[Node]) -> Operation:
         """Return `operation` with its parameters, body and responses."""
-        raise NotImplementedError
+        ...
 
     def responses(self, node: Node) -> list[tuple[str, Node]]:
         """Return the responses of an operation by status; what is no status is reported."""

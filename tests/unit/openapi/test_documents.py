@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from gateway.openapi.document_problems import DocumentProblems
-from gateway.openapi.documents import Documents, Node
+from gateway.openapi.documents import LARGEST_FILE_BYTES, Documents, Node
+from gateway.settings import ConfigError
 
 
 def opened(tmp_path: Path, text: str) -> tuple[Documents, Node]:
@@ -61,3 +64,12 @@ def test_warnings(tmp_path: Path) -> None:
     documents.warn(root, "a text")
     documents.problems.raise_if_any()
     assert [each.text for each in documents.problems.warnings()] == ["a text"]
+
+
+def test_files_that_are_too_large(tmp_path: Path) -> None:
+    with (tmp_path / "a.yaml").open("wb") as file:
+        file.truncate(LARGEST_FILE_BYTES + 1)
+    documents = Documents(DocumentProblems())
+    assert documents.open(str(tmp_path / "a.yaml")) is None
+    with pytest.raises(ConfigError, match="is larger than 64 MiB"):
+        documents.problems.raise_if_any()

@@ -92,3 +92,25 @@ routes:
     assert listed["responses"]["2XX"]["content"]["application/json"]["schema"] == {
         "$ref": "#/components/schemas/Success"
     }
+
+
+def test_services_that_speak_for_themselves(tmp_path: Path) -> None:
+    pets = DOCUMENTS.resolve() / "pets.yaml"
+    (tmp_path / "other.yaml").write_text(pets.read_text())
+    document = exported(
+        parse(
+            UPSTREAMS
+            + f"""
+routes:
+  - {{id: a, upstream: u, match: {{path: /a, methods: [POST]}}, request: {{openapi: {pets}, operation: createPet}}, envelope: {{mode: passthrough}}}}
+  - {{id: b, upstream: u, match: {{prefix: /b, methods: [GET]}}, request: {{openapi: {tmp_path}/other.yaml, operation: getPet}}}}
+"""
+        ),
+        source,
+    )
+    validate(document)
+    assert document["paths"]["/a"]["post"]["responses"]["201"]["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/Pet"
+    }
+    assert [each.get("name") for each in document["paths"]["/b/{rest}"]["get"]["parameters"]] == [None, "rest"]
+    assert {"Pet", "Pet-2", "NewPet-2"} <= set(document["components"]["schemas"])

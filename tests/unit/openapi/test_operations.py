@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from gateway.openapi.load import load_document
 from gateway.openapi.model import ApiDocument
+from gateway.settings import ConfigError
 
 DOCUMENTS = Path("tests/documents")
 
@@ -93,3 +96,18 @@ def test_operations_in_files_of_their_own(tmp_path: Path) -> None:
         ("one", "GET", 1),
         ("two", "POST", 0),
     ]
+
+
+def test_many_operations_without_ids() -> None:
+    document = loaded('openapi: 3.1.0\npaths: {"/a/{b}": {get: {}}, /a/b: {get: {}}, "/a/b/": {get: {}}}')
+    assert list(document.operations) == ["get-a-b", "get-a-b-2", "get-a-b-3"]
+
+
+def test_servers_that_are_none() -> None:
+    with pytest.raises(ConfigError, match="the `url` of this server is not a URL"):
+        loaded('openapi: 3.1.0\nservers: [{url: "http://[/x"}]\npaths: {/a: {get: {}}}')
+    with pytest.raises(ConfigError, match="refers to nothing"):
+        loaded(
+            "openapi: 3.1.0\npaths: {/a: {get: {responses: {'200': {$ref: '#/none'}, '201': {headers: {A: {$ref: '#/none'}}, "
+            "content: {a/b: {examples: {x: {$ref: '#/none'}}}}}}}}, /b: {$ref: '#/none'}}"
+        )

@@ -89,7 +89,12 @@ def test_media_types_that_are_refused(create: RequestContract, fields: dict[str,
 
 
 def test_media_types(create: RequestContract, tmp_path: Path) -> None:
-    for fields in ({}, {"Content-Type": "Application/JSON ;charset=us-ascii"}, {"Content-Encoding": "identity"}):
+    for fields in (
+        {},
+        {"Content-Type": "Application/JSON ;charset=us-ascii"},
+        {"Content-Type": "application/json; v=1"},
+        {"Content-Encoding": "identity"},
+    ):
         assert create.body_of(CIMultiDict(fields)).kind == "json"
     ranges = contract(
         tmp_path,

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
 from gateway.openapi.load import load_document
+from gateway.settings import ConfigError
 
 DOCUMENT, _ = load_document(str(Path("tests/documents/oldest.json")))
 
@@ -62,3 +65,12 @@ def test_what_is_malformed() -> None:
     assert list(operation.body.content) == ["application/x-www-form-urlencoded"]
     assert not operation.body.required
     assert not warnings
+
+
+def test_parameters_that_are_none() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_document("-", b"swagger: '2.0'\npaths: {/a: {get: {parameters: [{in: nowhere}, {$ref: '#/none'}]}}}")
+    assert [each.text.partition(",")[0] for each in caught.value.problems] == [
+        "a parameter has a `name`",
+        "`#/none` refers to nothing",
+    ]

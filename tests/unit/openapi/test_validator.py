@@ -92,3 +92,18 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(MissingExtraError):
         Validator({}, {})
     assert "[openapi]" in MissingExtraError.HINT
+
+
+def test_definitions_that_refer_to_one_another() -> None:
+    definitions = {
+        "A": {"oneOf": [{"$ref": "#/$defs/B"}, {"type": "null"}]},
+        "B": {"type": "object", "required": ["b"]},
+    }
+    value: Any = {}
+    assert [each.way for each in found({"$ref": "#/$defs/A"}, value, definitions)] == [("b",)]
+
+
+def test_parts_of_parts_that_are_cut() -> None:
+    value = {"a": [{"b": 1} for _ in range(3000)], "c": {}}
+    schema = {"properties": {"c": {"required": ["d"]}, "a": {"items": {"required": ["b"]}}}}
+    assert [each.way for each in found(schema, value)] == [("c", "d")]
