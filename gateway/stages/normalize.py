@@ -7,6 +7,8 @@ is too large to be held is passed on as a stream that is checked while it is rea
 
 from collections.abc import Iterator
 
+from msgspec import structs
+
 from gateway.exchange import Exchange, Reply
 from gateway.kernel.envelope.adopt import adopt, opening, probe
 from gateway.kernel.envelope.charsets import BOM
@@ -52,7 +54,7 @@ def normalize(answer: Answer, x: Exchange, route: Route) -> Reply:
     request_id, method = x.request_id, x.method
     try:
         status = answer.status
-        screened = screen(answer.fields, route.response_rules)
+        screened = screen(answer.fields, route.response_rules, shared=answer.known)
         if screened.marks:
             answer.marks = screened.marks
             if screened.marks & LOCATION:
@@ -133,7 +135,7 @@ def _json(answer: Answer, body: bytes, screened: Screened, request_id: str, rout
 
 def _success(answer: Answer, result: bytes, screened: Screened, request_id: str, route: Route) -> Reply:
     messages = array(notices(answer.fields, message_ids(request_id))) if screened.notices else b""
-    lines = _lines(screened, route) if screened.of_the_body or route.response_set else screened.lines
+    lines = _lines(screened, route) if screened.of_the_body or route.response_set else [*screened.lines]
     if len(result) > _COPIED_BYTES:
         head, tail = success_head(request_id), success_tail(messages)
         length = len(head) + len(result) + len(tail)
@@ -254,8 +256,8 @@ def _binary(answer: Answer, screened: Screened, route: Route) -> Reply:
 
 def _unwrapped(answer: Answer, screened: Screened, route: Route) -> Reply:
     """Return the reply for a success without an envelope. `prepare` removes Range fields, so no ranges are offered."""
-    screened.of_the_body = [line for line in screened.of_the_body if line[0] != "Accept-Ranges"]
-    reply = _untouched(answer, screened, route)
+    of_the_body = [line for line in screened.of_the_body if line[0] != "Accept-Ranges"]
+    reply = _untouched(answer, structs.replace(screened, of_the_body=of_the_body), route)
     if not screened.content_type:
         reply.fields.insert(0, _OCTET_STREAM)
     return reply

@@ -76,7 +76,7 @@ _RULES: dict[bytes, Rule] = {
 }
 _READ = (_TYPE, _CODING, _CONNECTION, _REQUEST_ID)
 """Rules of fields that are read here in any case."""
-_REMEMBERED = 1024
+_REMEMBERED, _REMEMBERED_HEADS = 1024, 128
 
 _RANGES = frozenset({b"content-range", b"accept-ranges"})
 _BYTES_UNIT = re.compile(rb"\s*bytes\b", re.IGNORECASE)
@@ -97,7 +97,7 @@ class FieldRules(Memo[bytes, Rule]):
     itself, up to a bound: a name that was seen before costs one look-up.
     """
 
-    __slots__ = ("_dropped",)
+    __slots__ = ("_dropped", "screened")
 
     def __init__(self, removed: Iterable[str] = ()) -> None:
         names = [name.lower().encode() for name in removed]
@@ -109,6 +109,8 @@ class FieldRules(Memo[bytes, Rule]):
         }
         known.update(dict.fromkeys(exact - _RULES.keys()))
         super().__init__(_REMEMBERED, known)
+        self.screened: Memo[int, tuple[BackendFields, Screened]] = Memo(_REMEMBERED_HEADS)
+        """What `screen` made of shared fields, by their identity, together with them."""
 
     def __missing__(self, name: bytes) -> Rule:
         """Find the rule of a field. Raises GatewayError UPSTREAM_PROTOCOL_ERROR for a malformed name."""
@@ -118,8 +120,8 @@ class FieldRules(Memo[bytes, Rule]):
         return self.keep(name, None if dropped else name.decode("latin-1"))
 
 
-class Screened(msgspec.Struct, gc=False):
-    """The fields of one reply, sorted out.
+class Screened(msgspec.Struct, frozen=True, gc=False):
+    """The fields of one reply, sorted out. Replies may share it, so nobody changes its lists.
 
     `lines` begin with the envelope's Content-Type and hold what goes on in any case; `of_the_body` only goes on with a
     body that stays as it is. `marks` are those of the fields that go on.
@@ -148,11 +150,20 @@ class Screened(msgspec.Struct, gc=False):
         )
 
 
-def screen(fields: BackendFields, rules: FieldRules) -> Screened:  # noqa: PLR0912 - one branch for each kind of field
-    """Sort out `fields` by `rules`.
+def screen(fields: BackendFields, rules: FieldRules, *, shared: bool = False) -> Screened:
+    """Sort out `fields` by `rules`. The result is remembered for fields that are `shared` with other replies.
 
     Raises GatewayError UPSTREAM_PROTOCOL_ERROR for what is no field.
     """
+    if not shared:
+        return _screen(fields, rules)
+    known = rules.screened.get(id(fields))
+    if known is None or known[0] is not fields:
+        known = rules.screened.keep(id(fields), (fields, _screen(fields, rules)))
+    return known[1]
+
+
+def _screen(fields: BackendFields, rules: FieldRules) -> Screened:  # noqa: PLR0912 - one branch for each kind of field
     lines = [JSON_TYPE]
     of_the_body: list[Line] = []
     content_type = coding = named = b""
