@@ -13,9 +13,17 @@ def give_back() -> None:
     inherit the setting for large blocks: by default the library raises its threshold whenever one is freed, and would
     keep hundreds of MiB after many large bodies. Does nothing if the C library has no such calls.
     """
-    library = ctypes.CDLL(None)
-    trim, option = getattr(library, "malloc_trim", None), getattr(library, "mallopt", None)
+    option = getattr(ctypes.CDLL(None), "mallopt", None)
     if option is not None:
         option(_MMAP_PARAMETER, LARGE_BYTES)
-    if trim is not None:
-        trim(0)
+    trim()
+
+
+def trim() -> None:
+    """Returns memory that was freed to the system. Pieces of bodies leave holes, which the library would keep.
+
+    Takes well under a millisecond unless there is much to return. Does nothing if the C library has no such call.
+    """
+    trim_all = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim_all is not None:
+        trim_all(0)

@@ -6,6 +6,7 @@ import faulthandler
 import gc
 import signal
 from collections import deque
+from itertools import count
 
 import msgspec
 import uvloop
@@ -13,6 +14,7 @@ import uvloop
 from gateway.edge.borrowed_sockets import BorrowedSockets
 from gateway.limiter.interface import LimiterState
 from gateway.system.clock import SYSTEM_CLOCK
+from gateway.system.malloc import trim
 from gateway.table.snapshot import Snapshot
 from gateway.worker.assembly import Assembly, WorkerContext
 from gateway.worker.channel import (
@@ -39,6 +41,8 @@ CUT_WITHIN_S = 2.0
 """The time for the error replies to requests that the drain has cut."""
 BEAT_S = 0.25
 BEATS_REMEMBERED = 60
+BEATS_TO_TRIM = 32
+"""After so many beats memory that was freed is returned to the system."""
 GC_ALLOCATIONS = 20_000
 DUMP_STACKS = signal.SIGUSR1
 """At this signal a worker writes the stack of each of its threads to a file, even if its event loop is blocked."""
@@ -63,6 +67,7 @@ class Worker:
         self.channel = Channel(context.control)
         self._borrowed = BorrowedSockets(self.listeners)
         self._lags: deque[float] = deque(maxlen=BEATS_REMEMBERED)
+        self._beats = count(1)
         self._serve = asyncio.Event()
         self._stop = asyncio.Event()
         self._cut = asyncio.Event()
@@ -179,6 +184,8 @@ class Worker:
         self._lags.append(max(now - due, 0.0))
         self.context.heartbeat.beat(now, max(self._lags), self.assembly.connections, int(metrics.in_flight.value))
         metrics.refresh()
+        if next(self._beats) % BEATS_TO_TRIM == 0:
+            trim()
         asyncio.get_running_loop().call_later(BEAT_S, self._beat, now + BEAT_S)
 
     def _is_busy(self) -> bool:

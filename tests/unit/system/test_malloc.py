@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gateway.system.malloc import LARGE_BYTES, give_back
+from gateway.system.malloc import LARGE_BYTES, give_back, trim
 
 PIECE, PIECES = 100_000, 400
 
@@ -24,7 +24,7 @@ def test_freed_memory_between_used_blocks_is_returned() -> None:
     before = resident_bytes()
     for piece in pieces[1::2]:
         libc.free(piece)
-    give_back()
+    trim()
     assert before - resident_bytes() > PIECE * PIECES // 4
     for piece in pieces[::2]:
         libc.free(piece)
