@@ -27,9 +27,18 @@ from gateway.net.waiter import Waiter
 from gateway.net.write_batch import WriteBatch
 from gateway.upstream.call import Answer, Call
 from gateway.upstream.connection_shares import ConnectionOwner
+from gateway.upstream.http1.body_buffer import BodyBuffer
 from gateway.upstream.http1.connection_socket import UpstreamConnectionState
 from gateway.upstream.http1.deadlines import Deadlines
-from gateway.upstream.http1.framing import NEVER_AMBIGUOUS, STREAMED, Origin, ambiguous_from, kind_of, request_head
+from gateway.upstream.http1.framing import (
+    NEVER_AMBIGUOUS,
+    STREAMED,
+    TELLING_BYTES,
+    Origin,
+    ambiguous_from,
+    kind_of,
+    request_head,
+)
 from gateway.upstream.http1.known_heads import known_head, remember
 from gateway.upstream.http1.request_body import PIECE_BYTES
 from gateway.upstream.http1.response_parser import ResponseParser
@@ -65,7 +74,7 @@ class UpstreamConnection(UploadingSocket):
         self._write_batch = write_batch
         self._loop_budget = loop_budget
         self._waiter: Waiter[Answer] | None = None
-        self._buffer = bytearray()
+        self._buffer = BodyBuffer()
         self._stream: ResponseStream | None = None
         self._events = self._may_be_known = False
         self._ambiguous_from = NEVER_AMBIGUOUS
@@ -184,20 +193,21 @@ class UpstreamConnection(UploadingSocket):
                 self._deadline.heard()
                 self._stream.feed(data)
             return
-        if not self._buffer:
+        buffer = self._buffer
+        if not buffer.size:
             self._head_arrived()
-        self._buffer += data
-        call, kind = self._call, kind_of(self._reply.fields, self._buffer)
-        if len(self._buffer) <= call.buffer_bytes and call.buffer_bytes and kind not in STREAMED:
-            if len(self._buffer) > LARGE_BYTES and self._loop_budget.spent(len(data)):
+        buffer.add(data)
+        call, kind = self._call, kind_of(self._reply.fields, buffer.begun(TELLING_BYTES))
+        if buffer.size <= call.buffer_bytes and call.buffer_bytes and kind not in STREAMED:
+            if buffer.size > LARGE_BYTES and self._loop_budget.spent(len(data)):
                 self._transport.pause_reading()
                 self._loop_budget.later(self._read_on)
             return
         if waiter.done:
             return
-        remaining = None if self._reply.length is None else self._reply.length - len(self._buffer)
+        remaining = None if self._reply.length is None else self._reply.length - buffer.size
         if not self._owner.may_stream(self):
-            if len(self._buffer) + (remaining or 0) > call.read_ahead_bytes or kind == "events":
+            if buffer.size + (remaining or 0) > call.read_ahead_bytes or kind == "events":
                 self.fail(
                     GatewayError(
                         UPSTREAM_STREAMS_FULL,
@@ -208,19 +218,11 @@ class UpstreamConnection(UploadingSocket):
         self._stream = ResponseStream(self, self._clock, self._loop, remaining, call.read_ahead_bytes)
         self._events = kind == "events"
         self._deadline.streams(call.events_idle_timeout_s if self._events else call.idle_timeout_s)
-        waiter.set_result(self._answer(self._taken(), self._stream))
+        waiter.set_result(self._answer(buffer.take(), self._stream))
 
     def _read_on(self) -> None:
         if self.closed is None:
             self._transport.resume_reading()
-
-    def _head_arrived(self) -> None:
-        if self._upload is None:
-            self._deadline.head_arrived()
-        elif self._reply.status >= 300:
-            # The service will not read the rest (RFC 9112 9.3). Below 300 it may answer while it still reads.
-            self._stop_upload()
-            self._deadline.all_sent(answered=True)
 
     def _completed(self, waiter: Waiter[Answer]) -> None:
         """Finish a reply that has ended, as the parser has found."""
@@ -234,9 +236,9 @@ class UpstreamConnection(UploadingSocket):
             self._end_call(reply.status, reply.idle_hint_s)
             stream.end(data)
             return
-        if self._buffer:
-            self._buffer += data
-            data = self._taken()
+        if self._buffer.size:
+            self._buffer.add(data)
+            data = self._buffer.take()
         self._finish(waiter, self._answer(data, None), reply.idle_hint_s)
 
     def _finish(self, waiter: Waiter[Answer], answer: Answer, idle_hint_s: float | None) -> None:
@@ -256,11 +258,6 @@ class UpstreamConnection(UploadingSocket):
         else:
             self._deadline.at = math.inf
             self._owner.release(self, idle_hint_s)
-
-    def _taken(self) -> bytes:
-        data = bytes(self._buffer)
-        self._buffer.clear()
-        return data
 
     def _answer(self, body: bytes, stream: ResponseStream | None) -> Answer:
         reply = self._reply

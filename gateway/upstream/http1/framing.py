@@ -22,7 +22,8 @@ _LONGEST_KEEP_ALIVE = 256
 _VERSIONS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
 
 _BLANK = b"\r\n\r\n"
-_BEGUN = 64
+TELLING_BYTES = 64
+"""So many first bytes of a body tell its kind."""
 _MAY_BE_JSON = frozenset({b"", b"{", b"[", BOM[:1]})
 _END = b"\r\n"
 _EMPTY_BODY = b"Content-Length: 0\r\n\r\n"
@@ -158,10 +159,10 @@ STREAMED: frozenset[MediaKind] = frozenset({"events", "binary"})
 """Kinds of bodies that are passed on while they arrive, because no later stage needs them whole."""
 
 
-def kind_of(fields: Fields, begun: bytes | bytearray) -> MediaKind:
+def kind_of(fields: Fields, begun: bytes) -> MediaKind:
     """Return the kind of body that `fields` announce.
 
     Octets whose first bytes, `begun`, do not look like JSON are binary.
     """
     kind = media(dict(fields).get(b"content-type", b"")).kind
-    return "binary" if kind == "octets" and bytes(begun[:_BEGUN]).lstrip()[:1] not in _MAY_BE_JSON else kind
+    return "binary" if kind == "octets" and begun[:TELLING_BYTES].lstrip()[:1] not in _MAY_BE_JSON else kind

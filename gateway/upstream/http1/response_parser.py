@@ -36,7 +36,7 @@ class ResponseParser:
 
         `head_only` is for the reply to HEAD, which has no body whatever its fields announce.
         """
-        if self._head_only:
+        if self._head_only or self._is_counted:
             # llhttp still waits for the body that the last reply announced.
             self._parser = httptools.HttpResponseParser(self)
         self._head_only = head_only
@@ -57,6 +57,7 @@ class ResponseParser:
         self.clean = True
         self._begun: list[bytes] = []
         self._interim_ended = False
+        self._is_counted, self._missing = False, 0
 
     def feed(self, data: bytes) -> None:
         """Parse `data`.
@@ -65,6 +66,9 @@ class ResponseParser:
         """
         received = self.received
         self.received = received + len(data)
+        if self._is_counted:
+            self._count(data)
+            return
         # The usual first segment passes the cheap test; only others need the exact one.
         if received < 9 and (received or not data.startswith(b"HTTP/1.1 ")) and framing.starts_wrong(received, data):
             raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause="the reply does not begin with an HTTP/1.x status line")
@@ -76,6 +80,20 @@ class ResponseParser:
             raise self._problem
         if not self.complete:
             self._check_sizes(data)
+            if self.status and self.length is not None:
+                self._is_counted, self._missing = True, self.length - sum(map(len, self._parts))
+
+    def _count(self, data: bytes) -> None:
+        """Take the next piece of a body whose length is known. There is nothing to parse in it."""
+        missing = self._missing
+        if len(data) > missing:
+            self.clean = False
+            data = data[:missing]
+        self._parts.append(data)
+        self._missing = missing - len(data)
+        if not self._missing:
+            self.complete = True
+            self.keep = self._parser.should_keep_alive()
 
     def _parse(self, data: bytes) -> None:
         if self._head_only:

@@ -46,6 +46,15 @@ class UploadingSocket(ConnectionSocket):
         elif self.closed is None:
             self._deadline.all_sent(answered=self._reply.status > 0)
 
+    def _head_arrived(self) -> None:
+        """The final head of the reply is complete, while the request may still be sent."""
+        if self._upload is None:
+            self._deadline.head_arrived()
+        elif self._reply.status >= 300:
+            # The service will not read the rest (RFC 9112 9.3). Below 300 it may answer while it still reads.
+            self._stop_upload()
+            self._deadline.all_sent(answered=True)
+
     def _stop_upload(self) -> None:
         if self._upload is not None:
             self._upload.cancel()

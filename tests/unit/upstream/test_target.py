@@ -163,7 +163,7 @@ async def test_the_reply_to_a_caller_cancelled_in_the_same_iteration_reaches_nob
     async with RawBackend(script(begun, asyncio.Event()), default=script(reply(b""))) as backend:
         upstream = make(backend.url)
         leaving = asyncio.ensure_future(upstream.send(call()))
-        await until(lambda: any(connection._buffer for connection in upstream._all))
+        await until(lambda: any(connection._buffer.size for connection in upstream._all))
         (connection,) = upstream._all
         leaving.cancel()
         connection.data_received(b"0\r\n\r\n")

@@ -1,0 +1,33 @@
+"""upstream/http1/body_buffer.py: what is put in comes out, in order and in one piece."""
+
+import sys
+
+from gateway.upstream.http1.body_buffer import BodyBuffer
+
+LARGE = b"x" * 5000
+
+
+def test_pieces_come_out_in_order() -> None:
+    buffer = BodyBuffer()
+    for piece in (b"a", b"b", LARGE, b"c", LARGE, LARGE, b"d"):
+        buffer.add(piece)
+    assert buffer.size == 4 + 3 * len(LARGE)
+    assert buffer.take() == b"ab" + LARGE + b"c" + LARGE + LARGE + b"d"
+    assert (buffer.size, buffer.take()) == (0, b"")
+
+
+def test_its_first_bytes() -> None:
+    buffer = BodyBuffer()
+    assert buffer.begun(8) == b""
+    for piece in (b"ab", LARGE):
+        buffer.add(piece)
+    assert buffer.begun(1) == b"a"
+    assert buffer.begun(8) == b"abxxxxxx"
+
+
+def test_small_pieces_take_no_more_memory_than_their_bytes() -> None:
+    buffer = BodyBuffer()
+    for _ in range(10_000):
+        buffer.add(b"x")
+    [gathered] = buffer._pieces
+    assert sys.getsizeof(gathered) < 20_000
