@@ -13,7 +13,17 @@ import msgspec
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.limits.quota import MeterState, Posting
-from gateway.kernel.limits.token_bucket import UNLIMITED, Claim, Decision, Store, Window, carry, decide, decision
+from gateway.kernel.limits.token_bucket import (
+    UNLIMITED,
+    Claim,
+    Decision,
+    Store,
+    Window,
+    carry,
+    decide,
+    decide_alone,
+    decision,
+)
 from gateway.limiter.interface import Condition, LimiterState
 from gateway.limiter.memory_quotas import Entries, MemoryQuotas
 
@@ -155,19 +165,19 @@ class LocalLimiter:
         if not windows:
             return UNLIMITED
         now_us = int(self._monotonic() * 1e6 + 0.5)
-        known = self._buckets.get
-        if len(windows) == 1:  # nearly every claim
-            bucket = known(claim.keys[0]) or self._new_bucket(claim.keys[0], windows[0])
-            if bucket.emission_us != windows[0].emission_us:
-                _reprice(bucket, windows[0], now_us)
-            allowed, tats_us, over = decide((bucket.tat_us,), windows, claim.cost, now_us)
-            bucket.tat_us = tats_us[0]
+        if len(windows) == 1 and not claim.shadowed:  # nearly every claim
+            window, key = windows[0], claim.keys[0]
+            bucket = self._buckets.get(key) or self._new_bucket(key, window)
+            if bucket.emission_us != window.emission_us:
+                _reprice(bucket, window, now_us)
+            bucket.tat_us, decided = decide_alone(bucket.tat_us, claim, now_us, self._store)
         else:
             allowed, tats_us, over = self._charge(claim, claim.cost, now_us)
+            decided = decision(self._store, tats_us, claim, now_us, over, allowed=allowed)
         self._calls_to_sweep -= 1
         if not self._calls_to_sweep:
             self._sweep(now_us)
-        return decision(self._store, tats_us, claim, now_us, over, allowed=allowed)
+        return decided
 
     def _metered(self, claim: Claim) -> Decision:
         """Decide with quotas: ask the buckets at no cost if one is spent, and charge all if the call is admitted."""

@@ -10,6 +10,7 @@ from gateway.kernel.limits.token_bucket import (
     carry,
     claim,
     decide,
+    decide_alone,
     decision,
     most,
 )
@@ -244,3 +245,12 @@ class TestShadows:
 
 def test_the_tokens_that_are_used_include_those_that_are_partly_refilled() -> None:
     assert [WindowState(MINUTE, 0, full_s, 0.0).used for full_s in (0.0, 0.1, 0.2, 0.3)] == [0, 1, 1, 2]
+
+
+@pytest.mark.parametrize("cost", [0, 1, 7, 300, 301])
+@pytest.mark.parametrize("used_us", [-1, 0, 1, 59_800_000, 59_800_001, 60_000_000, 90_000_000])
+def test_one_window_alone_is_decided_as_among_others(used_us: int, cost: int) -> None:
+    asked, tat_us = claim("a", (MINUTE,), cost), NOW + used_us
+    allowed, kept, over = decide((tat_us,), asked.windows, cost, NOW)
+    expected = kept[0], decision("local", kept, asked, NOW, over, allowed=allowed)
+    assert decide_alone(tat_us, asked, NOW, "local") == expected
