@@ -20,7 +20,7 @@ def give_back() -> None:
 
 
 def trim() -> None:
-    """Returns memory that was freed to the system. Pieces of bodies leave holes, which the library would keep.
+    """Return memory that was freed to the system. Pieces of bodies leave holes, which the library would keep.
 
     Takes well under a millisecond unless there is much to return. Does nothing if the C library has no such call.
     """

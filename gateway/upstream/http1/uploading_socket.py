@@ -47,7 +47,7 @@ class UploadingSocket(ConnectionSocket):
             self._deadline.all_sent(answered=self._reply.status > 0)
 
     def _head_arrived(self) -> None:
-        """The final head of the reply is complete, while the request may still be sent."""
+        """Act on the final head of the reply, which has arrived while the request may still be sent."""
         if self._upload is None:
             self._deadline.head_arrived()
         elif self._reply.status >= 300:
