@@ -131,6 +131,8 @@ class Gateway:
                 x.upstream_s += x.answer.stream.waited_s
             if x.reservation is not None:
                 self._conclude(x, x.reservation)
+            if x.read_ahead:  # no call was sent with this body
+                self.read_ahead.release(x)
             self.recorder.record(x, self.clock.monotonic())
 
     async def _finish(self, x: Exchange, step: Awaitable[None]) -> None:
@@ -281,10 +283,7 @@ class Gateway:
         return route
 
     async def _peek(self, x: Exchange) -> None:
-        """Read the caller's limits at no cost, for an error before the limiter.
-
-        Every reply to a known caller shows them.
-        """
+        """Read the caller's limits at no cost, because errors before the limiter show them, too."""
         if x.head_error is not None or (x.caller is None and x.route is not None) or x.limiter_s:
             return
         try:

@@ -11,9 +11,11 @@ A bounded repeat of up to `FEW` is written out; of more it counts as unbounded.
 
 import re
 from collections.abc import Iterable, Iterator
-from re import _constants as op  # type: ignore[attr-defined]
-from re import _parser as parser  # type: ignore[attr-defined]
+from importlib import import_module
 from typing import Any, NamedTuple
+
+op: Any = import_module("re._constants")  # the parser of `re` has no stubs
+parser: Any = import_module("re._parser")
 
 FEW = 6
 _ALPHABET = frozenset(range(256)) | {0x100}

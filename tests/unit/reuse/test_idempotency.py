@@ -255,3 +255,11 @@ async def test_a_reply_that_is_repeated_is_private_to_other_caches_as_before() -
         fields = (await got(one, post())).fields
         assert [value for name, value in fields if name == "Vary"] == ["Accept, X-Api-Key"]
         assert [value for name, value in fields if name == "Cache-Control"] == ["private, max-age=5"]
+
+
+async def test_a_repeated_reply_releases_what_was_read_ahead_of_the_body() -> None:
+    one, _, _ = built()
+    body = b"x" * 100_000
+    for x in (post(body=body), post(body=body)):
+        await got(one, x)
+        assert (one.read_ahead.reserved, x.read_ahead) == (0, 0)
