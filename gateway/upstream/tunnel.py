@@ -8,13 +8,13 @@ Laws:
 """
 
 import asyncio
-from collections.abc import Callable
 from enum import Enum
 from typing import Protocol
 
 from gateway.kernel.faults import TUNNEL_IDLE, UPSTREAM_INCOMPLETE, GatewayError
-from gateway.kernel.websocket import GOING_AWAY, FrameTracker, close_frame
+from gateway.kernel.websocket import GOING_AWAY, close_frame
 from gateway.net.waiter import Waiter
+from gateway.upstream.tunnel_direction import Direction
 
 GOODBYE_S = 1.0
 """For how many seconds the client is waited for to answer a Close frame, and the service to read the last bytes."""
@@ -36,43 +36,6 @@ class TunnelState(Enum):
     CLOSING = "closing"
     """A Close frame of the gateway is on its way."""
     CLOSED = "closed"
-
-
-class Direction:
-    """Passes bytes on through `write`, until `close` puts `last_frame` behind the frame under way."""
-
-    __slots__ = ("_closing", "_last_frame", "_over", "_write", "frames", "passed_bytes")
-
-    def __init__(self, write: Callable[[bytes], None], last_frame: bytes) -> None:
-        self._write = write
-        self._last_frame = last_frame
-        self._closing = self._over = False
-        self.frames = FrameTracker()
-        self.passed_bytes = 0
-
-    def pass_on(self, data: bytes) -> None:
-        """Write `data`, or what of it belongs before the last frame."""
-        end = self.frames.follow(data, to_boundary=self._closing and not self._over)
-        if self._over:
-            return
-        self.passed_bytes += end
-        if end:
-            self._write(data if end == len(data) else data[:end])
-        if self._closing and self.frames.at_boundary:
-            self._finish()
-            self.frames.follow(data[end:])
-
-    def close(self) -> None:
-        """Send the last frame as soon as a frame has ended, unless the peers have closed this direction themselves."""
-        if self.frames.closed or self._closing:
-            return
-        self._closing = True
-        if self.frames.at_boundary:
-            self._finish()
-
-    def _finish(self) -> None:
-        self._over = True
-        self._write(self._last_frame)
 
 
 class Tunnel(asyncio.Protocol):
@@ -102,6 +65,7 @@ class Tunnel(asyncio.Protocol):
         self._early = early
         self._idle_s = idle_s
         self._client: asyncio.Transport | None = None
+        self._client_full = self._service_full = False
         self._to_client = Direction(self._write_to_client, close_frame(GOING_AWAY))
         self._to_service = Direction(self._write_to_service, close_frame(GOING_AWAY, mask))
         self._began_at = self._heard_at = loop.time()
@@ -134,8 +98,8 @@ class Tunnel(asyncio.Protocol):
         self._client = client
         self.state = TunnelState.OPEN
         if self._early:
-            self._to_client.pass_on(self._early)
-            self._early = b""
+            early_reply, self._early = self._early, b""
+            self._from_service(early_reply)
         if early:
             self.from_client(early)
         self.client_drained()
@@ -143,19 +107,21 @@ class Tunnel(asyncio.Protocol):
     def from_client(self, data: bytes) -> None:
         """Pass on what the client has sent."""
         self._heard_at = self._loop.time()
-        self._to_service.pass_on(data)
+        if self._to_service.pass_on(data):
+            self._pause_client()
+            self._loop.call_soon(self._client_again)
         if self.state is TunnelState.CLOSING and self._to_service.frames.closed:
             self._end()
 
     def client_full(self) -> None:
         """Make the service wait, because the client does not read."""
-        if not self._transport.is_closing():
-            self._transport.pause_reading()
+        self._client_full = True
+        self._pause_service()
 
     def client_drained(self) -> None:
         """Note that the client reads again."""
-        if not self._transport.is_closing():
-            self._transport.resume_reading()
+        self._client_full = False
+        self._resume_service()
 
     def client_left(self) -> None:
         """Note that the client has closed its connection."""
@@ -188,15 +154,15 @@ class Tunnel(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard_at = self._loop.time()
-        self._to_client.pass_on(data)
+        self._from_service(data)
 
     def pause_writing(self) -> None:
-        if self._client is not None and not self._client.is_closing():
-            self._client.pause_reading()
+        self._service_full = True
+        self._pause_client()
 
     def resume_writing(self) -> None:
-        if self._client is not None and not self._client.is_closing():
-            self._client.resume_reading()
+        self._service_full = False
+        self._resume_client()
 
     def eof_received(self) -> None:
         self._end()
@@ -209,6 +175,45 @@ class Tunnel(asyncio.Protocol):
             self._end()
 
     # Inside
+
+    def _from_service(self, data: bytes) -> None:
+        if self._to_client.pass_on(data):
+            self._pause_service()
+            self._loop.call_soon(self._service_again)
+
+    def _pause_client(self) -> None:
+        if self._client is not None and not self._client.is_closing():
+            self._client.pause_reading()
+
+    def _resume_client(self) -> None:
+        if (
+            self._client is not None
+            and not self._client.is_closing()
+            and not (self._service_full or self._to_service.held)
+        ):
+            self._client.resume_reading()
+
+    def _client_again(self) -> None:
+        """Give the client its next turn, after one with many frames."""
+        if self.state is not TunnelState.CLOSED and self._to_service.go_on():
+            self._loop.call_soon(self._client_again)
+        else:
+            self._resume_client()
+
+    def _service_again(self) -> None:
+        """Give the service its next turn, after one with many frames."""
+        if self.state is not TunnelState.CLOSED and self._to_client.go_on():
+            self._loop.call_soon(self._service_again)
+        else:
+            self._resume_service()
+
+    def _pause_service(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def _resume_service(self) -> None:
+        if not self._transport.is_closing() and not (self._client_full or self._to_client.held):
+            self._transport.resume_reading()
 
     def _write_to_client(self, data: bytes) -> None:
         if self._client is not None and not self._client.is_closing():
@@ -237,6 +242,8 @@ class Tunnel(asyncio.Protocol):
         self.state = TunnelState.CLOSED
         self._timer.cancel()
         self.waited_s = self._loop.time() - self._began_at
+        self._to_client.flush()
+        self._to_service.flush()
         if not self._transport.is_closing():
             self._transport.close()
             self._timer = self._loop.call_later(GOODBYE_S, self._transport.abort)

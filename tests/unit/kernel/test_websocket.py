@@ -68,6 +68,9 @@ def test_a_close_frame_is_noticed(opcode: int, *, closed: bool) -> None:
     tracker.follow(frame(b"\x03\xe8", opcode, MASK))
     tracker.follow(frame(b"a"))
     assert tracker.closed == closed
+    among_others = FrameTracker()
+    among_others.follow(frame(b"a" * 20) + frame(b"\x03\xe8", opcode, MASK) + frame(b"a" * 20))
+    assert among_others.closed == closed
 
 
 def test_a_length_of_64_bits_is_only_counted_down() -> None:
@@ -75,6 +78,22 @@ def test_a_length_of_64_bits_is_only_counted_down() -> None:
     tracker.follow(b"\x82\x7f" + b"\xff" * 8 + b"payload")
     assert not tracker.at_boundary
     assert tracker.follow(b"x" * 100, to_boundary=True) == 100
+
+
+@pytest.mark.parametrize("one", FRAMES)
+@pytest.mark.parametrize("most", [1, 2, 9])
+def test_of_many_frames_only_so_many_are_followed(one: bytes, most: int) -> None:
+    tracker = FrameTracker()
+    assert tracker.follow(one * 9, most_frames=most) == len(one) * most
+    assert (tracker.at_boundary, tracker.begun) == (True, most)
+    assert tracker.follow(one[:1], most_frames=0) == 0
+
+
+def test_a_frame_under_way_is_followed_to_its_end_whatever_comes_next() -> None:
+    tracker, one = FrameTracker(), frame(b"x" * 300)
+    assert tracker.follow(one[:10], most_frames=1) == 10
+    assert tracker.follow(one[10:] + one * 2, most_frames=1) == len(one) * 2 - 10
+    assert tracker.begun == 2
 
 
 def test_frames_of_the_gateway() -> None:

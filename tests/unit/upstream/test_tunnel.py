@@ -9,7 +9,8 @@ import pytest
 from gateway.kernel.faults import SHUTTING_DOWN, TUNNEL_IDLE, UPSTREAM_INCOMPLETE, GatewayError
 from gateway.kernel.websocket import close_frame
 from gateway.upstream.tunnel import Tunnel, TunnelState
-from tests.fakes import until
+from gateway.upstream.tunnel_direction import FRAMES_AT_ONCE
+from tests.fakes import turn, until
 
 MASK = b"abcd"
 TEXT, LONG = b"\x81\x05hello", b"\x82\x7e\x01\x00"
@@ -230,3 +231,46 @@ async def test_a_silent_tunnel_is_closed(*, opened: bool) -> None:
     error: Any = both.tunnel.error
     assert (error.fault, error.cause) == (TUNNEL_IDLE, "the tunnel was silent for 0.05 s")
     assert both.tunnel.waited_s > 0.04
+
+
+MANY = b"\x8a\x00" * (FRAMES_AT_ONCE + 1)
+"""More small frames than have their turn at once."""
+
+
+async def test_of_many_small_frames_the_rest_waits_for_the_next_turn() -> None:
+    both = Both(early=MANY)
+    tunnel = both.open(early=MANY)
+    for transport in (both.client, both.service):
+        assert (transport.written, transport.reading) == (MANY[:-2], False)
+    tunnel.data_received(TEXT)
+    tunnel.from_client(MANY)
+    tunnel.client_drained()
+    tunnel.resume_writing()
+    assert (both.client.reading, both.service.reading) == (False, False)
+    await until(lambda: both.client.reading and both.service.reading)
+    assert (both.client.written, both.service.written) == (MANY + TEXT, MANY * 2)
+    tunnel.close()
+
+
+async def test_what_waits_for_a_turn_is_not_lost_at_the_end() -> None:
+    both = Both()
+    tunnel = both.open()
+    tunnel.data_received(MANY)
+    tunnel.from_client(MANY)
+    tunnel.client_left()
+    await tunnel.ended
+    await turn()
+    assert (both.client.written, both.service.written) == (MANY, MANY)
+    assert (tunnel.sent_bytes, tunnel.received_bytes) == (len(MANY), len(MANY))
+
+
+async def test_a_close_frame_does_not_wait_for_the_next_turn() -> None:
+    both = Both()
+    tunnel = both.open()
+    tunnel.from_client(MANY)
+    tunnel.client_full()
+    tunnel.data_received(MANY)
+    tunnel.go_away(GatewayError(SHUTTING_DOWN))
+    await until(lambda: both.service.reading)
+    assert (both.client.written, both.service.written) == (MANY[:-2] + ENDS, MANY[:-2] + ENDS_MASKED)
+    tunnel.close()
