@@ -206,6 +206,10 @@ class ReplyCache:
         async def fly() -> Fetched:
             try:
                 return await self._fetcher.fetch(x, search, stale, fetch)
+            except asyncio.CancelledError:
+                if flight.waiting:
+                    raise
+                return Fetched()  # the task would keep the error, whose traceback leads back to it in a circle
             finally:
                 self._land(flight)
                 if not flight.led:

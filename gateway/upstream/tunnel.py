@@ -242,8 +242,8 @@ class Tunnel(asyncio.Protocol):
         self.state = TunnelState.CLOSED
         self._timer.cancel()
         self.waited_s = self._loop.time() - self._began_at
-        self._to_client.flush()
-        self._to_service.flush()
+        self._to_client.end()
+        self._to_service.end()
         if not self._transport.is_closing():
             self._transport.close()
             self._timer = self._loop.call_later(GOODBYE_S, self._transport.abort)

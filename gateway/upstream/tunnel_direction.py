@@ -52,11 +52,12 @@ class Direction:
         held, self.held = self.held, b""
         return self.pass_on(held)
 
-    def flush(self) -> None:
-        """Write what waits, because nothing comes behind it."""
+    def end(self) -> None:
+        """Write what waits, and nothing more."""
         held, self.held = self.held, b""
         if not self._closing:
             self._pass(held)
+        self._write = _discard  # what writes refers to this, and must not for ever
 
     def close(self) -> None:
         """Send the last frame as soon as a frame has ended, unless the peers have closed this direction themselves."""
@@ -74,3 +75,7 @@ class Direction:
     def _finish(self) -> None:
         self._over = True
         self._write(self._last_frame)
+
+
+def _discard(_: bytes) -> None:
+    """Take the place of what has written."""

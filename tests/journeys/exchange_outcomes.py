@@ -56,6 +56,10 @@ class Service(asyncio.Protocol):
                     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 9999\r\n\r\ndata: 1\n\n"
                 )
                 self._transport.close()
+            case b"/v1/tunnel":
+                self._transport.write(
+                    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+                )
             case b"/v1/stream":
                 self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 9999\r\n\r\nGIF")
             case b"/v1/garbage":
@@ -139,6 +143,8 @@ async def serving(folder: Path) -> AsyncIterator[tuple[int, Listener]]:
 - {id: broken, match: {path: /broken}, upstream: broken}
 - {id: both, match: {path: /both}, upstream: both}
 - {id: timed, match: {path: /timed}, upstream: timed}
+- {id: kept, match: {prefix: /kept}, upstream: backend, rewrite: {add_prefix: /v1, strip_prefix: /kept}, cache: {ttl: 1m}}
+- {id: tunnel, match: {path: /v1/tunnel}, upstream: backend, upgrade: [websocket]}
 - {id: full, match: {path: /full}, upstream: full, rewrite: {add_prefix: /v1/silent, strip_prefix: /full}}
 """,
             ),

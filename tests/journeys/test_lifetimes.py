@@ -15,6 +15,7 @@ from gateway.edge.request_body import ClientBody
 from gateway.exchange import Exchange, Reply
 from gateway.upstream.call import Answer, Call
 from gateway.upstream.http1.response_stream import ResponseStream
+from gateway.upstream.tunnel import Tunnel
 from tests.fakes import turn, until
 from tests.gateway_process import KEY
 from tests.journeys.exchange_outcomes import NARROW, SPENT, serving
@@ -23,7 +24,7 @@ from tests.raw_client import RawClient
 TIMES = 300
 CONNECTIONS = 100
 AT_ONCE = 50
-PARTS = frozenset({Exchange, Reply, Call, Answer, ClientBody, StreamReader, ResponseStream})
+PARTS = frozenset({Exchange, Reply, Call, Answer, ClientBody, StreamReader, ResponseStream, Tunnel})
 
 
 def request(path: str, key: str = KEY, method: str = "GET", fields: str = "") -> bytes:
@@ -100,6 +101,11 @@ LAST = "Connection: close\r\n"
 POST = request("/v1/a", method="POST", fields=f"{LAST}Content-Length: 200000\r\n")
 CHUNKS = request("/v1/a", method="POST", fields=f"{LAST}Transfer-Encoding: chunked\r\n")
 PIECE = b"x" * 70_000
+HANDSHAKE = request(
+    "/v1/tunnel",
+    fields="Connection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n",
+)
 
 
 class Part(NamedTuple):
@@ -127,6 +133,8 @@ ENDED = {
     "no connection free": Part(request("/full"), b"HTTP/1.1 503"),
     "cut by the service": Part(request("/v1/cut"), b"data: 1"),
     "stream given up": Part(request("/v1/stream"), b"GIF"),
+    "left while a cache asks": Part(request("/kept/silent")),
+    "tunnel given up": Part(HANDSHAKE, b"HTTP/1.1 101"),
     "large reply given up": Part(request("/v1/large"), b"HTTP/1.1 200"),
 }
 

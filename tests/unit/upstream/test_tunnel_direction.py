@@ -34,8 +34,9 @@ def test_a_sender_of_many_frames_waits_once() -> None:
 def test_what_waits_is_written_at_the_end() -> None:
     written = Written()
     written.direction.pass_on(MANY)
-    written.direction.flush()
-    written.direction.flush()
+    written.direction.end()
+    written.direction.end()
+    written.direction.pass_on(SMALL)
     assert written.data == MANY
 
 
@@ -45,7 +46,7 @@ def test_nothing_is_written_behind_the_last_frame() -> None:
     written.direction.close()
     assert not written.direction.go_on()
     written.direction.pass_on(MANY)
-    written.direction.flush()
+    written.direction.end()
     assert written.data == MANY[:-2] + LAST
 
 
