@@ -26,6 +26,7 @@ The life of a request
         settle             stages/settle.py           gives back what the call took from quotas, unless it succeeded
         compress           stages/compress.py         the body in a content coding, where the route says so
         record             stages/record.py           metrics, the access line and the recent errors, however it ended
+        export spans       stages/export_spans.py     with `observability.traces`: what OpenTelemetry gets to see of it
 
     An error is raised where it is found and becomes a reply in one place, `Gateway._answer`. Every reply is recorded.
 
@@ -42,7 +43,8 @@ Layers (each imports only those below it; import-linter checks)
         openapi                             (beside these) OpenAPI documents, in and out
         table                               the configuration compiled, decided before any request
         traffic                             how many calls at once, and to which upstream
-        limiter | upstream | observe        rate limits and quotas; calls to services; metrics, log, trace
+        limiter | upstream | observe        rate limits and quotas; calls to services; metrics, log, trace context
+        tracing                             (beside these) spans, and the thread that exports them
         redis_client                        one multiplexed connection for each Redis server
         settings > net > system             the YAML file and its problems; addresses and sockets; signals, files
         kernel                              pure: no sockets, no clock, no environment

@@ -86,6 +86,9 @@ class Exchange(msgspec.Struct):
     `idempotency` says of a call with an idempotency key whether it is the first one, or got the reply to that.
     `tunnel`: it has become a tunnel, which is open until the exchange ends.
     `request_faults` counts what is wrong with it by the contract of its route.
+    `decided` is when the limiter had answered, and `called` when the call to the upstream began: readings of the
+    monotonic clock, 0 if that has not happened. `span_id` is that of the exported span of this exchange, None without
+    one; the span of the call has the id in `traceparent`.
     """
 
     request_id: str
@@ -132,6 +135,9 @@ class Exchange(msgspec.Struct):
     cache: CacheUse | None = None
     idempotency: Literal["first", "replayed"] | None = None
     request_faults: int = 0
+    decided: float = 0.0
+    called: float = 0.0
+    span_id: str | None = None
 
     def public_origin(self) -> PublicOrigin:
         """Return the origin that the client has called, as a trusted proxy or else the request names it."""
@@ -181,3 +187,12 @@ When it raises, the exchange holds the number of bytes sent and the time spent w
 
 ServeExchange: TypeAlias = Callable[[Exchange, Send], Coroutine[Any, Any, None]]
 """Answers an exchange through `Send`, whatever happens."""
+
+ShowPath: TypeAlias = Callable[[Exchange], str | None]
+"""Returns the path of an exchange, or None when it may contain a key."""
+
+ExportSpans: TypeAlias = Callable[[Exchange, int, float, ShowPath], str | None]
+"""Exports spans of an exchange, given its status and its duration in seconds. Returns the id of that of the request.
+
+None if nothing is exported.
+"""

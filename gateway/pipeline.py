@@ -201,7 +201,8 @@ class Gateway:
         try:
             x.decision = await self.limiter.decide(claim)
         finally:
-            x.limiter_s = self.clock.monotonic() - began
+            x.decided = self.clock.monotonic()
+            x.limiter_s = x.decided - began
         x.reservation = x.decision.reservation
         require_allowed(x.decision, claim.cost)
         if route.request is not None:
@@ -230,7 +231,7 @@ class Gateway:
     async def _send(self, x: Exchange, route: Route, call: Call) -> Reply:
         """Send a prepared call to the service and return its reply. Raises GatewayError."""
         assert route.upstream is not None
-        began = self.clock.monotonic()
+        began = x.called = self.clock.monotonic()
         try:
             x.answer = await route.upstream.send(call)
         finally:
@@ -252,7 +253,7 @@ class Gateway:
         call = x.call = ask_to_switch(x, await prepare(x, route, caller, self.id_field))
         if route.steering is not None:
             steer(x, call, caller, route.steering)
-        began = self.clock.monotonic()
+        began = x.called = self.clock.monotonic()
         try:
             x.answer = await upstream.send(call)
         finally:

@@ -15,19 +15,24 @@ _VERSION_4 = int.from_bytes(bytes.fromhex("00000000000040008000000000000000") * 
 """RFC 9562, 4.1 and 4.2: the four bits of the version are 0100, the two highest bits of the ninth byte are 10."""
 
 _UUID = Struct("8s4s4s4s12s")
+_RANDOM_VALUES = 1 << 56
+"""The random part of a trace id, by which it is sampled: https://www.w3.org/TR/trace-context-2/#random-trace-id-flag"""
 _NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
 
 
 class Ids:
     """Gives out ids. For one thread.
 
-    `entropy(n)` returns n bytes fit for secrets (`os.urandom`).
+    `entropy(n)` returns n bytes fit for secrets (`os.urandom`). `sampled_share` is the share, from 0 to 1, of
+    the traces that `samples` accepts.
     """
 
-    __slots__ = ("_entropy", "_requests", "_spans", "_traces")
+    __slots__ = ("_entropy", "_requests", "_spans", "_threshold", "_traces")
 
-    def __init__(self, entropy: Callable[[int], bytes]) -> None:
+    def __init__(self, entropy: Callable[[int], bytes], sampled_share: float = 0.0) -> None:
         self._entropy = entropy
+        rejected = round((1 - sampled_share) * _RANDOM_VALUES)
+        self._threshold = f"{rejected:014x}" if rejected < _RANDOM_VALUES else None
         self._requests: list[str] = []
         self._traces: list[tuple[str, str]] = []
         self._spans: list[str] = []
@@ -48,6 +53,10 @@ class Ids:
             spans = [digits[at : at + 16] for at in range(0, len(digits) - 15, 16)]
             self._spans = [span for span in spans if span != _NO_SPAN]
         return self._spans.pop()
+
+    def samples(self, trace_id: str) -> bool:
+        """Return whether a trace that begins here is sampled, by its last 56 bits: all who ask agree."""
+        return self._threshold is not None and trace_id[-14:] >= self._threshold
 
     def trace_and_span(self) -> tuple[str, str]:
         """Return the ids of a trace that begins here (32 such digits, not all zero) and of its first span."""

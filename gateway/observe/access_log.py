@@ -72,6 +72,7 @@ class AccessRecord(msgspec.Struct, gc=False, omit_defaults=True, rename=_NAMES, 
     response_bytes: int | None = None
     client: str | None = None
     trace_id: str | None = None
+    span_id: str | None = None
     key_id: str | None = None
     organization: str | None = None
     limiter_result: str | None = None

@@ -279,3 +279,9 @@ class Metrics(ContractMetrics, TrafficMetrics):
         self.log_dropped = self._counter(
             "gateway_log_dropped_total", "Log lines dropped because nobody read them in time."
         ).labels()
+        self.spans_exported = self._counter(
+            "gateway_spans_exported_total", "Spans that the collector of `observability.traces` has taken."
+        ).labels()
+        self.spans_dropped = self._counter(
+            "gateway_spans_dropped_total", "Spans dropped because the collector did not take them, or not in time."
+        ).labels()

@@ -18,18 +18,19 @@ _LENGTH_00 = 55
 _KNOWN_FLAGS = {f"{flags:02x}": f"{flags & 3:02x}" for flags in range(256)}
 """Sampled (1) and random (2). Of the others: "Vendors MUST set those to zero.\""""
 
-_BEGUN_FLAGS = "02"
-"""The flags of a trace that begins here: not sampled, as nobody records spans; the trace id is random."""
+_BEGUN_FLAGS, _SAMPLED_FLAGS = "02", "03"
+"""The flags of a trace that begins here, without and with that of a sampled one. The trace id is random."""
 
 
 def join(header: str | None, ids: Ids) -> tuple[str, str]:
     """Return the `traceparent` for the upstream, and the trace id.
 
     A valid `header` keeps its trace id and flags; otherwise a trace is begun, and then a `tracestate` that came with
-    the request must not be passed on.
+    the request must not be passed on. Whether a trace that begins is sampled is up to `ids`.
     """
     if header is not None and _parent(header) and (len(header) == _LENGTH_00 or header[:2] != "00"):
         trace_id = header[3:35]
         return f"00-{trace_id}-{ids.span()}-{_KNOWN_FLAGS[header[53:55]]}", trace_id
     trace_id, span_id = ids.trace_and_span()
-    return f"00-{trace_id}-{span_id}-{_BEGUN_FLAGS}", trace_id
+    flags = _SAMPLED_FLAGS if ids.samples(trace_id) else _BEGUN_FLAGS
+    return f"00-{trace_id}-{span_id}-{flags}", trace_id

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 import structlog
 
-from gateway.exchange import Exchange, ReplySource
+from gateway.exchange import Exchange, ExportSpans, ReplySource
 from gateway.kernel.faults import KEY_AMBIGUOUS, LIMITER_UNAVAILABLE, RATE_LIMITED, GatewayError
 from gateway.kernel.http.key_scrubbing import decode, fold
 from gateway.kernel.key_format import without_keys
@@ -43,6 +43,7 @@ _FIELDS = {
     "at": "at",
     "request_id": "x.request_id",
     "trace_id": "x.trace_id",
+    "span_id": "x.span_id",
     "method": "x.method",
     "route": "x.route and x.route.id",
     "path": "path",
@@ -102,11 +103,13 @@ class Recorder:
 
     `secret_name` is the query parameter that carries keys. `errors` keeps the exchanges that ended in an error; None
     keeps none.
+    `export_spans` is None without traces.
     """
 
     def __init__(self, metrics: Metrics, log: AccessLog, secret_name: str, errors: ErrorLog | None = None) -> None:
         self._metrics = metrics
         self._errors = errors
+        self.export_spans: ExportSpans | None = None
         self._log = log
         self._secret = fold(secret_name)
         self._in_flight = metrics.in_flight
@@ -172,6 +175,8 @@ class Recorder:
         if x.request_faults and x.route is not None:
             mode = "shadow" if x.route.request.shadow else "enforce"
             self._metrics.requests_at_fault.labels(x.route.id, mode).inc()
+        if self.export_spans is not None:
+            x.span_id = self.export_spans(x, status, total_s, self._path)
         errors = self._errors if status >= 400 or x.outcome != "answered" else None
         if self._log.enabled or errors is not None:
             about = (*_durations_us(x, total_s), self._path(x))

@@ -67,6 +67,13 @@ class UpstreamStream(Stream, Protocol):
     """The seconds in total for which the reader has waited for the service."""
 
 
+class Resend(msgspec.Struct, frozen=True, gc=False):
+    """One more attempt of a call: when it began (monotonic clock) and why: the name of a fault, or a status."""
+
+    at: float
+    reason: str
+
+
 class Call(msgspec.Struct):
     """One request to an upstream.
 
@@ -82,6 +89,7 @@ class Call(msgspec.Struct):
     `affinity` is a hash of what keeps calls together on one target, 0 for nothing. `priority` is that of the caller,
     higher before lower. `upstream` is the id of the one that was chosen among several, "" without a choice. `resends`
     is how often it may still be sent again, and `budget` bounds that together with other calls; None does not.
+    `resent` are the attempts after the first one that the upstream has chosen a target for.
     `upgrade_mask` makes it the handshake of a WebSocket: four unpredictable bytes for a frame of the gateway's own.
     """
 
@@ -106,6 +114,7 @@ class Call(msgspec.Struct):
     resends: int = 1
     budget: RetryBudget | None = None
     upgrade_mask: bytes = b""
+    resent: tuple[Resend, ...] = ()
 
     def take_resend(self) -> bool:
         """Return whether it may be sent again, which then counts."""

@@ -16,7 +16,7 @@ import msgspec
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.traffic.retry import RetryBudget, RetryPolicy, retry_after_s
-from gateway.upstream.call import Answer, Body, Call, RetryObserver
+from gateway.upstream.call import Answer, Body, Call, Resend, RetryObserver
 from gateway.upstream.outlier_detection import OutlierDetector
 from gateway.upstream.target import Target
 
@@ -129,6 +129,8 @@ class Upstream:
             if self._observer is not None:
                 self._observer.retried()
             number, now = unanswered.number, self._clock.monotonic()
+            reason = str(failure.status) if isinstance(failure, Answer) else failure.fault.name
+            call.resent = (*call.resent, Resend(now, reason))
             self._begin_attempt(unanswered, now)
             answers = detector.answers[number]
             try:

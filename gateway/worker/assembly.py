@@ -8,6 +8,7 @@ from functools import partial
 import msgspec
 import structlog
 
+from gateway import __version__
 from gateway.dry_run.query import explain_query
 from gateway.dry_run.run import Compiled
 from gateway.edge import Listener
@@ -34,13 +35,16 @@ from gateway.reuse.cache import ReplyCache
 from gateway.reuse.idempotency import IdempotencyKeys
 from gateway.reuse.idempotency_store import SCRIPT as IDEMPOTENCY
 from gateway.reuse.idempotency_store import MemoryIdempotencyStore, RedisIdempotencyStore
+from gateway.settings.schema.observability import TracesSettings
 from gateway.settings.schema.server import ListenerSettings
+from gateway.stages.export_spans import SpanExport
 from gateway.stages.prepare import ReadAhead
 from gateway.stages.record import Recorder
 from gateway.system.clock import SYSTEM_CLOCK
 from gateway.table.compile import build_routes
 from gateway.table.snapshot import Snapshot
 from gateway.table.upstreams import build_health_checks, build_upstreams
+from gateway.tracing.export_queue import ExportQueue
 from gateway.traffic.mirror import MirrorLog
 from gateway.upstream.maintenance_switch import MaintenanceSwitch
 from gateway.worker.heartbeat import Heartbeat
@@ -97,6 +101,8 @@ class Assembly:
         )
         self.limiter = self._limiter()
         self.key_sync = key_sync(config, self.limiter, self.metrics, SYSTEM_CLOCK)
+        self.spans = self._spans(observability.traces)
+        """Spans that wait for their collector, None without one. `start` it, and `close` it."""
         self.query_handlers: Mapping[str, QueryHandler] = {}
         """Handlers by question; filled by `build_listeners`."""
 
@@ -106,7 +112,8 @@ class Assembly:
         Raises OSError, for example for a certificate's file.
         """
         gateway = self._gateway()
-        config, ids = self.snapshot.config, Ids(os.urandom)
+        config, traces = self.snapshot.config, self.snapshot.config.observability.traces
+        ids = Ids(os.urandom, 0.0 if traces is None else traces.sample)
         settings = [setting for setting, _ in self.context.sockets]
         for setting, most in zip(settings, bounds(settings, config.upstreams), strict=True):
             events = ListenerEvents(self.metrics, setting.id, SYSTEM_CLOCK.wall)
@@ -140,6 +147,8 @@ class Assembly:
         compiled = Compiled(config, table, credentials, self.snapshot.faults, self.upstreams, named)
         errors = ErrorLog(self.context.errors, SYSTEM_CLOCK.wall)
         recorder = Recorder(self.metrics, self.log.access, config.auth.key.query, errors)
+        if self.spans is not None:
+            recorder.export_spans = SpanExport(self.spans.offer, SYSTEM_CLOCK.wall, Ids(os.urandom))
         cache = ReplyCache(table.routes, SYSTEM_CLOCK, recorder.unattended)
         self._watch_cache(cache)
         self.query_handlers = {
@@ -164,6 +173,17 @@ class Assembly:
             cache=cache,
             idempotency=self._idempotency(recorder),
         )
+
+    def _spans(self, traces: TracesSettings | None) -> ExportQueue | None:
+        if traces is None:
+            return None
+        from gateway.tracing.otlp import Collector  # noqa: PLC0415  an extra
+
+        headers = {name: value.get_secret_value() for name, value in traces.headers.items()}
+        queue = ExportQueue(Collector(str(traces.endpoint), headers, traces.service_name, __version__).send)
+        self.metrics.spans_exported.watch(lambda: float(queue.exported))
+        self.metrics.spans_dropped.watch(lambda: float(queue.dropped))
+        return queue
 
     def _idempotency(self, recorder: Recorder) -> IdempotencyKeys:
         """Return what knows the calls with idempotency keys: by Redis where there is one."""

@@ -89,6 +89,8 @@ class Worker:
                 text = f"{error.filename}: {error.strerror}" if error.filename else str(error)
                 self.channel.send(Failed(text, error.errno or 0))
                 return 1
+            if assembly.spans is not None:
+                assembly.spans.start()
             self._beat(SYSTEM_CLOCK.monotonic())
             self._freeze_garbage_collector()
             self.channel.send(Ready("memory" if self.limiter.call is None else "redis"))
@@ -134,6 +136,8 @@ class Worker:
             await self.key_sync.close()
         await self.limiter.close()
         self.assembly.compressor.close()
+        if self.assembly.spans is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self.assembly.spans.close)
         await asyncio.get_running_loop().run_in_executor(None, self.assembly.log.close)
         self.assembly.metrics.refresh()
         self.channel.close()

@@ -1,7 +1,8 @@
 """A key never leaves the gateway: wherever a client puts it, it is in nothing that the gateway writes or sends.
 
 Each of SECRETS is put in each of PLACES, for every path that ends in another way; then everything that could be seen
-from outside is searched: replies, log, metrics, what the backend got, every command Redis got, and what it keeps.
+from outside is searched: replies, log, metrics, spans, what the backend got, every command Redis
+got, and what it keeps.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ import pytest
 
 from tests.contracts.canary import ORDINARY, PLACES, SECRETS, SHOWN, Place, escaped, excerpt, leaks, twice
 from tests.gateway_process import GatewayProcess, configuration, digest, running
+from tests.otlp_collector import Collector
 from tests.raw_client import RawClient
 from tests.redis_server import RedisProcess
 from tests.strict_backend import StrictBackend
@@ -89,16 +91,19 @@ def combined(carriers: dict[str, Place]) -> Iterator[tuple[str, bytes]]:
 @contextlib.asynccontextmanager
 async def world(
     folder: Path, redis_server: RedisProcess
-) -> AsyncIterator[tuple[GatewayProcess, StrictBackend, Monitor]]:
+) -> AsyncIterator[tuple[GatewayProcess, StrictBackend, Monitor, Collector]]:
     async with StrictBackend() as backend, Monitor(redis_server) as monitor:
         upstreams = f'[{{id: backend, targets: [{{url: "http://127.0.0.1:{backend.port}"}}]}}, {{id: dead, targets: [{{url: "http://127.0.0.1:1"}}]}}]'
         redis = f'{{url: "{redis_server.url}", timeout: 2s}}'
-        with running(configuration(backend.port, **SECTIONS, upstreams=upstreams, redis=redis), folder) as gateway:
-            yield gateway, backend, monitor
+        with Collector() as collector:
+            traces = f"{{log: {{format: json}}, traces: {{endpoint: '{collector.endpoint}', sample: 100%}}}}"
+            sections = {**SECTIONS, "upstreams": upstreams, "redis": redis, "observability": traces}
+            with running(configuration(backend.port, **sections), folder) as gateway:
+                yield gateway, backend, monitor, collector
 
 
-async def search(gateway: GatewayProcess, monitor: Monitor, redis_server: RedisProcess) -> None:
-    """Log, metrics, the process, and Redis. Ends the gateway."""
+async def search(gateway: GatewayProcess, monitor: Monitor, collector: Collector, redis_server: RedisProcess) -> None:
+    """Log, metrics, spans, the process, and Redis. Ends the gateway."""
     commands = await monitor.commands()
     assert b"eval" in commands.lower()
     assert not leaks(commands), excerpt(commands)
@@ -111,13 +116,15 @@ async def search(gateway: GatewayProcess, monitor: Monitor, redis_server: RedisP
     assert not leaks(metrics.encode())
     assert not leaks(gateway.title())
     assert await asyncio.to_thread(gateway.terminate) == 0
+    assert len(collector.spans) > len(PATHS)
+    assert [excerpt(body) for body in collector.bodies if leaks(body)] == []
     for line in gateway.lines:
         assert not leaks(line.encode()), line
         assert '"bug"' not in line
 
 
 async def test_a_key_is_seen_nowhere(tmp_path: Path, redis_server: RedisProcess) -> None:
-    async with world(tmp_path, redis_server) as (gateway, backend, monitor):
+    async with world(tmp_path, redis_server) as (gateway, backend, monitor, collector):
         replies = await sent(gateway, combined(PLACES))
         statuses = {reply[9:12] for reply in replies.values()}
         assert {name: reply for name, reply in replies.items() if not reply.startswith(b"HTTP/1.1 ")} == {}
@@ -139,19 +146,19 @@ async def test_a_key_is_seen_nowhere(tmp_path: Path, redis_server: RedisProcess)
         }
         assert backend.ambiguous == []
         assert [seen.head for seen in backend.requests if leaks(seen.head)] == []
-        await search(gateway, monitor, redis_server)
+        await search(gateway, monitor, collector, redis_server)
 
 
 async def test_a_key_that_a_client_shows_to_the_backend_is_seen_nowhere_else(
     tmp_path: Path, redis_server: RedisProcess
 ) -> None:
-    async with world(tmp_path, redis_server) as (gateway, backend, monitor):
+    async with world(tmp_path, redis_server) as (gateway, backend, monitor, collector):
         replies = await sent(gateway, combined(SHOWN))
         assert backend.ambiguous == []
         errors = {name: reply for name, reply in replies.items() if not reply.startswith(b"HTTP/1.1 200")}
         assert {name: excerpt(reply) for name, reply in errors.items() if leaks(reply)} == {}
         assert [seen.head for seen in backend.requests if b"x-api-key:" in seen.head.lower()] == []
-        await search(gateway, monitor, redis_server)
+        await search(gateway, monitor, collector, redis_server)
 
 
 @pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)

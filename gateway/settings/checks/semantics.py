@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from importlib.util import find_spec
 
 from gateway.kernel.faults import CATALOGUE
 from gateway.net.pem import load_chain
@@ -16,8 +17,8 @@ from gateway.settings.checks.route_conflicts import check_conditions, check_over
 from gateway.settings.checks.traffic import check_traffic
 from gateway.settings.positions import Items, Loc, Table
 from gateway.settings.schema.access import BUILT_IN_PLANS, KeySettings
+from gateway.settings.schema.addresses import AUTHORITIES, files_of
 from gateway.settings.schema.config import LISTS
-from gateway.settings.schema.redis_urls import AUTHORITIES, files_of
 from gateway.settings.schema.routing import FRAMING, HeaderRules
 from gateway.settings.schema.upstreams import UpstreamSettings
 from gateway.settings.schema.values import did_you_mean
@@ -45,6 +46,7 @@ def check(context: CheckContext) -> None:
     _redis(context)
     check_listeners(context)
     check_traffic(context)
+    _traces(context)
     _workers(context)
 
 
@@ -178,6 +180,23 @@ def _headers(context: CheckContext) -> None:
     for loc, route in context.entries("routes", context.config.routes):
         _rules(context, (*loc, "headers", "request"), route.headers.request, written_by_gateway)
         _rules(context, (*loc, "headers", "response"), route.headers.response, {request_id.lower()})
+
+
+def _can_export_spans() -> bool:
+    try:
+        return find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+    except ModuleNotFoundError:  # nothing of OpenTelemetry's is there
+        return False
+
+
+def _traces(context: CheckContext) -> None:
+    if context.config.observability.traces is not None and not _can_export_spans():
+        context.report(
+            ("observability", "traces"),
+            "spans need the Python package `opentelemetry-exporter-otlp-proto-http`",
+            "install the gateway with its extra `otel`",
+            at_key=True,
+        )
 
 
 def _redis(context: CheckContext) -> None:

@@ -11,9 +11,10 @@ from gateway.settings.schema.access import BUILT_IN_PLANS, Auth, KeySettings, Ke
 from gateway.settings.schema.cors import CorsSettings
 from gateway.settings.schema.key_list import KeyList
 from gateway.settings.schema.limits import Limit, PlanLimit
+from gateway.settings.schema.observability import Observability
 from gateway.settings.schema.replies import CompressionSettings
 from gateway.settings.schema.routing import Defaults, EnvelopeSettings, ErrorOverride, RouteHeaders, RouteSettings
-from gateway.settings.schema.server import AdminSettings, Observability, RedisSettings, ServerSettings
+from gateway.settings.schema.server import AdminSettings, RedisSettings, ServerSettings
 from gateway.settings.schema.types import Many, Section, Version, section
 from gateway.settings.schema.upstreams import Timeouts, UpstreamSettings
 
@@ -54,7 +55,7 @@ class Config(Section):
         json_schema_extra={"propertyNames": {"enum": list(CATALOGUE)}},
         description="Overrides by the name of the fault (`gateway errors` lists them).",
     )
-    observability: Observability = section(Observability, "Logs, metrics, request ids.")
+    observability: Observability = section(Observability, "Logs, metrics, request ids, traces.")
 
     @field_validator("plans")
     @classmethod

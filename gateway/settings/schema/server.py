@@ -1,6 +1,5 @@
-"""`server`, `admin`, `redis`, `observability`: the process and what it talks to."""
+"""`server`, `admin`, `redis`: the process and what it talks to."""
 
-from itertools import pairwise
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -13,7 +12,6 @@ from gateway.settings.schema.types import (
     AddressRange,
     AddressValue,
     Duration,
-    HeaderName,
     Id,
     ListenAddress,
     Many,
@@ -251,49 +249,3 @@ class RedisSettings(Section):
             return with_login(url, username, password.get_secret_value())
         except ValueError as error:
             raise RefusedError(str(error)) from None
-
-
-class LogSettings(Section):
-    """What is written to standard output."""
-
-    format: Literal["auto", "json", "console"] = Field(
-        default="auto", description="`auto`: JSON unless standard output is a terminal, then for people (`console`)."
-    )
-    level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The least severe that is written."
-    )
-    access: bool = Field(default=True, description="One line for every request.")
-
-
-class MetricsSettings(Section):
-    """What /metrics shows."""
-
-    buckets: Annotated[Many[PositiveDuration], Field(min_length=1, max_length=64)] = default(
-        ["5ms", "10ms", "25ms", "50ms", "75ms", "100ms", "250ms", "500ms", "750ms", "1s", "2.5s", "5s", "7.5s", "10s"],
-        "Upper bounds of the buckets of every duration, ascending.",
-    )
-
-    @field_validator("buckets")
-    @classmethod
-    def _ascending(cls, buckets: tuple[float, ...]) -> tuple[float, ...]:
-        if any(low >= high for low, high in pairwise(buckets)):
-            raise RefusedError("the bounds of buckets ascend")
-        return buckets
-
-
-class RequestId(Section):
-    """How a request is named everywhere."""
-
-    header: HeaderName = Field(
-        default="X-Request-Id", description="Carries the request id to the client and to the upstream."
-    )
-
-
-class Observability(Section):
-    """Logs, metrics, request ids."""
-
-    LATER: ClassVar[frozenset[str]] = frozenset({"traces", "tracing"})
-
-    log: LogSettings = section(LogSettings, "What is written to standard output.")
-    metrics: MetricsSettings = section(MetricsSettings, "What /metrics shows.")
-    request_id: RequestId = section(RequestId, "How a request is named everywhere.")

@@ -11,7 +11,7 @@ from gateway.kernel import units
 from gateway.kernel.http.cors import ORIGIN_PATTERN
 from gateway.net import address as net
 from gateway.net import redis_url
-from gateway.settings.schema import addresses, redis_urls, values
+from gateway.settings.schema import addresses, values
 
 T = TypeVar("T")
 
@@ -99,7 +99,7 @@ TargetUrlValue: TypeAlias = Annotated[
     net.TargetUrl, PlainValidator(addresses.target_url), spelled, _shape(pattern="^https?://")
 ]
 RedisUrlValue: TypeAlias = Annotated[
-    SecretStr, _secret(redis_urls.redis_url), _hidden, _shape(pattern=redis_url.PATTERN)
+    SecretStr, _secret(addresses.redis_url), _hidden, _shape(pattern=redis_url.PATTERN)
 ]
 Password: TypeAlias = Annotated[SecretStr, _secret(values.password), _hidden, _shape()]
 PasswordFile: TypeAlias = Annotated[SecretStr, _secret(values.password_file), _hidden, _shape()]

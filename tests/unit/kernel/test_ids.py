@@ -67,3 +67,12 @@ def test_a_trace_that_begins_gets_both_ids_and_neither_is_zero() -> None:
     for zeros in (bytes(16), b"\xff" * 16 + bytes(8), bytes(24)):
         trace, span = Ids(Counting(zeros)).trace_and_span()
         assert (trace, span) == ("f" * 32, "f" * 16)
+
+
+def test_a_share_of_traces_is_sampled_by_their_last_56_bits() -> None:
+    none, half, every = (Ids(Counting(), share) for share in (0.0, 0.5, 1.0))
+    low, middle, high = ("f" * 18 + end for end in ("0" * 14, "8" + "0" * 13, "f" * 14))
+    assert [none.samples(trace) for trace in (low, middle, high)] == [False, False, False]
+    assert [half.samples(trace) for trace in (low, middle, high)] == [False, True, True]
+    assert [every.samples(trace) for trace in (low, middle, high)] == [True, True, True]
+    assert not Ids(Counting()).samples(high)

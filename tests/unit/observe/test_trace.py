@@ -86,3 +86,9 @@ def test_anything_else_begins_a_trace(ids: Ids, header: str | None) -> None:
 
 def test_every_trace_begun_is_another(ids: Ids) -> None:
     assert len({join(None, ids)[1] for _ in range(1000)}) == 1000
+
+
+def test_the_flags_of_a_trace_that_begins_say_whether_it_is_sampled() -> None:
+    every = Ids(os.urandom, 1.0)
+    assert join(None, every)[0].endswith("-03")
+    assert join(f"00-{TRACE}-{PARENT}-00", every)[0].endswith("-00")

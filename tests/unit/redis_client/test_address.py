@@ -11,7 +11,7 @@ import trustme
 
 from gateway.redis_client.address import RedisAddress, RedisConnectionError
 from gateway.redis_client.connection import RedisConnection, pack
-from gateway.settings.schema import redis_urls
+from gateway.settings.schema import addresses
 from gateway.settings.schema.values import RefusedError
 from tests.redis_server import RedisProcess
 from tests.refusing_proxy import proxy_before
@@ -99,7 +99,7 @@ def test_it_is_shown_without_secrets(url: str, shown: str) -> None:
 def test_what_the_configuration_may_say_can_be_used(scheme: str) -> None:
     """Every parameter, each with every value of these that is not refused where the configuration is read."""
     tried = 0
-    for name in (*redis_urls._PARAMETERS, *redis_urls._OF_TLS):
+    for name in (*addresses._PARAMETERS, *addresses._OF_TLS):
         for value in ("0", "1", "999", "0.5", "true", "no", "none", "required", "a b%20", "+3", "1e3", "-1", "٣"):
             url = (
                 f"{scheme}:///run/redis?{name}={quote(value)}"
@@ -107,7 +107,7 @@ def test_what_the_configuration_may_say_can_be_used(scheme: str) -> None:
                 else f"{scheme}://a?{name}={quote(value)}"
             )
             with contextlib.suppress(RefusedError):
-                RedisAddress(redis_urls.redis_url(url))
+                RedisAddress(addresses.redis_url(url))
                 tried += 1
     assert tried > 30
 

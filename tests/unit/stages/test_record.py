@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.exchange import CacheUse, Coded, Reply
+from gateway.exchange import CacheUse, Coded, Exchange, Reply, ShowPath
 from gateway.kernel.faults import (
     CLIENT_CLOSED,
     KEY_AMBIGUOUS,
@@ -261,3 +261,15 @@ def test_a_compressed_reply_is_counted(recording: Recording) -> None:
     recording.record(served(reply=Reply(200, [], b"12345"), coded=Coded("br", 25, 5), sent_bytes=5))
     assert recording.value("gateway_compressed_replies_total", route="orders", coding="br") == 1
     assert recording.value("gateway_compression_saved_bytes_total", route="orders", coding="br") == 20
+
+
+def test_the_line_has_the_id_of_the_span_that_is_exported() -> None:
+    recording, seen = Recording(), []
+
+    def export(x: Exchange, status: int, total_s: float, show_path: ShowPath) -> str | None:
+        seen.append((status, total_s, show_path(x)))
+        return "c" * 16
+
+    recording.recorder.export_spans = export
+    assert recording.record(served(path="/v1/gw_" + "a1B2" * 10))["span_id"] == "c" * 16
+    assert seen == [(200, 0.010, "/v1/gw_***")]

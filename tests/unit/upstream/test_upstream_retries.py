@@ -214,3 +214,15 @@ async def test_none_is_sent_again_after_the_end(retrying: Retrying) -> None:
         with pytest.raises(GatewayError):
             await sending
         assert not other.requests
+
+
+async def test_the_call_knows_what_it_was_sent_again_for(retrying: Retrying) -> None:
+    async with RawBackend(default=script(BUSY)) as busy, RawBackend() as other:
+        sent = call()
+        await retrying(busy.url, other.url).send(sent)
+        [again] = sent.resent
+        assert again.reason == "503"
+        refused = call()
+        await retrying("http://127.0.0.1:1", other.url).send(refused)
+        assert [each.reason for each in refused.resent] == ["upstream_refused"]
+        assert again.at <= refused.resent[0].at

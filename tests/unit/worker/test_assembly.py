@@ -20,6 +20,7 @@ from gateway.worker.channel import Channel
 from gateway.worker.heartbeat import Heartbeat
 from tests.authority import Authority
 from tests.scrape import scraped
+from tests.unit.tracing.spans import span
 from tests.yaml_files import LEAST
 
 REDIS = "redis: {url: 'redis://127.0.0.1:1'}\n"
@@ -110,3 +111,16 @@ async def test_with_redis_the_state_of_redis_is_shown_and_logged() -> None:
         assert [line["event"] for line in lines] == ["redis is up", "redis is away"]
         assert lines[1]["reason"] == "refused"
         assert not assembly.context.heartbeat.redis_up
+
+
+async def test_traces_have_a_queue_that_is_watched_and_a_share_that_is_sampled() -> None:
+    text = "observability: {traces: {endpoint: 'http://127.0.0.1:1/v1/traces', sample: 100%}}\n"
+    with assembled("") as without, assembled(text) as assembly:
+        assert without.spans is None
+        assert assembly.spans is not None
+        assembly.build_listeners()
+        assembly.spans.close()
+        assert not assembly.spans.offer((span(),))
+        assembly.metrics.refresh()
+        assert b"gateway_spans_dropped_total 1" in scraped(assembly.metrics)
+        assert b"gateway_spans_exported_total 0" in scraped(assembly.metrics)

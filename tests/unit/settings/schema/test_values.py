@@ -7,7 +7,7 @@ import pytest
 
 from gateway.net.address import Address, TargetUrl
 from gateway.net.redis_url import ENCODE
-from gateway.settings.schema import addresses, redis_urls, values
+from gateway.settings.schema import addresses, values
 from gateway.settings.schema.values import RefusedError
 
 UNKNOWN_PARAMETER = "the URL has a parameter that Redis connections do not have"
@@ -58,12 +58,12 @@ def test_networks_and_instants() -> None:
 @pytest.mark.parametrize(
     ("rule", "value"),
     [
-        (redis_urls.redis_url, "redis://127.0.0.1:6379/0"),
-        (redis_urls.redis_url, "rediss://user:pass@host"),
-        (redis_urls.redis_url, "unix:///run/redis.sock?db=3&password=p"),
-        (redis_urls.redis_url, "redis+sentinel://a:26379,b:26379/main/0?sentinel_password=p"),
-        (redis_urls.redis_url, "rediss+cluster://user:pass@a:6379,b:6379?ssl_ca_certs=/ca.pem"),
-        (redis_urls.redis_url, "rediss://host?ssl_ca_certs=/ca.pem&ssl_check_hostname=False&socket_timeout=0.5"),
+        (addresses.redis_url, "redis://127.0.0.1:6379/0"),
+        (addresses.redis_url, "rediss://user:pass@host"),
+        (addresses.redis_url, "unix:///run/redis.sock?db=3&password=p"),
+        (addresses.redis_url, "redis+sentinel://a:26379,b:26379/main/0?sentinel_password=p"),
+        (addresses.redis_url, "rediss+cluster://user:pass@a:6379,b:6379?ssl_ca_certs=/ca.pem"),
+        (addresses.redis_url, "rediss://host?ssl_ca_certs=/ca.pem&ssl_check_hostname=False&socket_timeout=0.5"),
         (values.token, "a-long.token"),
         (values.token, ""),
         (values.digest, "a" * 64),
@@ -150,22 +150,22 @@ def test_workers_are_as_many_as_wanted_or_as_fit(value: object, count: int | Non
         (addresses.target_url, "http://a:99999", "this is not a URL; ports are 1 to 65535", ""),
         (addresses.target_url, "http://[::g]", "this is not a URL; ports are 1 to 65535", ""),
         (addresses.target_url, "http://a/b/../c", "its path: dot segments never reach a route", ""),
-        (redis_urls.redis_url, "127.0.0.1:6379", "a Redis URL begins with `redis://`, `rediss://`, `unix://`, `redis+sentinel://` or `redis+cluster://`", ""),
-        (redis_urls.redis_url, "http://a", "a Redis URL begins with `redis://`, `rediss://`, `unix://`, `redis+sentinel://` or `redis+cluster://`", ""),
-        (redis_urls.redis_url, "redis://", f"this is not a Redis URL; write `redis://host:port/database`, and {ENCODE}", ""),
-        (redis_urls.redis_url, "redis://a:99999", f"this is not a Redis URL; write `redis://host:port/database`, and {ENCODE}", ""),
-        (redis_urls.redis_url, "redis://a:0", f"this is not a Redis URL; write `redis://host:port/database`, and {ENCODE}", ""),
-        (redis_urls.redis_url, "redis://a/x", "the path of a Redis URL is the number of a database, such as `/0`", ""),
-        (redis_urls.redis_url, "redis://a/0?s3cret=1", UNKNOWN_PARAMETER, USUAL_PARAMETERS),
-        (redis_urls.redis_url, "redis://a/0?db=1&s3cret", UNKNOWN_PARAMETER, USUAL_PARAMETERS),
-        (redis_urls.redis_url, "redis://a?db=abc", "the value of the URL's parameter `db` is none that it can have", ""),
-        (redis_urls.redis_url, "redis://a?db=", "the value of the URL's parameter `db` is none that it can have", ""),
-        (redis_urls.redis_url, "redis://a?ssl_ca_certs=/ca.pem", "`ssl_ca_certs` is of use with `rediss://` only", ""),
-        (redis_urls.redis_url, "redis+sentinel://a/main?ssl_ca_certs=/ca.pem", "`ssl_ca_certs` is of use with `rediss://` only", ""),
-        (redis_urls.redis_url, "redis://a?sentinel_password=p", "`sentinel_password` is of use with `redis+sentinel://` only", ""),
-        (redis_urls.redis_url, "redis+cluster://a?db=1", "a Redis Cluster has no other database than 0", ""),
-        (redis_urls.redis_url, "unix:///a?socket_keepalive=yes", "`socket_keepalive` is of no use with `unix://`", ""),
-        (redis_urls.redis_url, "redis://a?" + "db=1&" * 51, "this is not a Redis URL; write `redis://host:port/database`", ""),
+        (addresses.redis_url, "127.0.0.1:6379", "a Redis URL begins with `redis://`, `rediss://`, `unix://`, `redis+sentinel://` or `redis+cluster://`", ""),
+        (addresses.redis_url, "http://a", "a Redis URL begins with `redis://`, `rediss://`, `unix://`, `redis+sentinel://` or `redis+cluster://`", ""),
+        (addresses.redis_url, "redis://", f"this is not a Redis URL; write `redis://host:port/database`, and {ENCODE}", ""),
+        (addresses.redis_url, "redis://a:99999", f"this is not a Redis URL; write `redis://host:port/database`, and {ENCODE}", ""),
+        (addresses.redis_url, "redis://a:0", f"this is not a Redis URL; write `redis://host:port/database`, and {ENCODE}", ""),
+        (addresses.redis_url, "redis://a/x", "the path of a Redis URL is the number of a database, such as `/0`", ""),
+        (addresses.redis_url, "redis://a/0?s3cret=1", UNKNOWN_PARAMETER, USUAL_PARAMETERS),
+        (addresses.redis_url, "redis://a/0?db=1&s3cret", UNKNOWN_PARAMETER, USUAL_PARAMETERS),
+        (addresses.redis_url, "redis://a?db=abc", "the value of the URL's parameter `db` is none that it can have", ""),
+        (addresses.redis_url, "redis://a?db=", "the value of the URL's parameter `db` is none that it can have", ""),
+        (addresses.redis_url, "redis://a?ssl_ca_certs=/ca.pem", "`ssl_ca_certs` is of use with `rediss://` only", ""),
+        (addresses.redis_url, "redis+sentinel://a/main?ssl_ca_certs=/ca.pem", "`ssl_ca_certs` is of use with `rediss://` only", ""),
+        (addresses.redis_url, "redis://a?sentinel_password=p", "`sentinel_password` is of use with `redis+sentinel://` only", ""),
+        (addresses.redis_url, "redis+cluster://a?db=1", "a Redis Cluster has no other database than 0", ""),
+        (addresses.redis_url, "unix:///a?socket_keepalive=yes", "`socket_keepalive` is of no use with `unix://`", ""),
+        (addresses.redis_url, "redis://a?" + "db=1&" * 51, "this is not a Redis URL; write `redis://host:port/database`", ""),
         (values.token, "a b", "a token is printable ASCII without spaces", ""),
         (values.digest, "A" * 64, "a SHA-256 digest is 64 lower-case hexadecimal digits", "write it in lower case"),
         (values.digest, "a" * 63, "a SHA-256 digest is 64 lower-case hexadecimal digits", "`gateway keys create` prints one"),

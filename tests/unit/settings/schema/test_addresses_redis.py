@@ -1,8 +1,8 @@
-"""settings/schema/redis_urls.py: the parameters of a Redis URL."""
+"""settings/schema/addresses.py: the parameters of a Redis URL."""
 
 import pytest
 
-from gateway.settings.schema.redis_urls import files_of, redis_url
+from gateway.settings.schema.addresses import files_of, redis_url
 from gateway.settings.schema.values import RefusedError
 
 

@@ -1,0 +1,47 @@
+import pytest
+
+from gateway.settings import parse
+from tests.yaml_files import LEAST, added
+
+ENDPOINT = "endpoint: 'http://collector:4318/v1/traces'"
+
+
+def test_traces_have_defaults() -> None:
+    traces = parse(LEAST + f"observability: {{traces: {{{ENDPOINT}}}}}\n", "f", {}).observability.traces
+    assert traces is not None
+    assert (str(traces.endpoint), traces.sample, traces.headers, traces.service_name) == (
+        "http://collector:4318/v1/traces", 0.05, {}, "gateway",
+    )  # fmt: skip
+    assert parse(LEAST, "f", {}).observability.traces is None
+
+
+def test_the_header_fields_for_the_collector_are_secrets() -> None:
+    text = f"observability: {{traces: {{{ENDPOINT}, headers: {{x-key: hush}}}}}}\n"
+    traces = parse(LEAST + text, "f", {}).observability.traces
+    assert traces is not None
+    assert traces.headers["x-key"].get_secret_value() == "hush"
+    assert "hush" not in repr(traces)
+    assert "hush" not in str(traces.model_dump(mode="json"))
+
+
+def test_buckets_ascend() -> None:
+    assert added("observability: {metrics: {buckets: [2s, 1s]}}") == [
+        "4:36 observability.metrics.buckets: the bounds of buckets ascend"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("{}", "observability.traces.endpoint"),
+        ("{endpoint: collector}", "observability.traces.endpoint"),
+        ("{endpoint: 'http://user:pass@collector/v1/traces'}", "observability.traces.endpoint"),
+        (f"{{{ENDPOINT}, sample: 5}}", "observability.traces.sample"),
+        (f"{{{ENDPOINT}, sample: 101%}}", "observability.traces.sample"),
+        (f"{{{ENDPOINT}, service_name: ''}}", "observability.traces.service_name"),
+        (f"{{{ENDPOINT}, headers: {{a b: c}}}}", "observability.traces.headers"),
+    ],
+)
+def test_what_is_wrong_is_named(text: str, problem: str) -> None:
+    [line] = added(f"observability: {{traces: {text}}}")
+    assert problem in line
