@@ -148,10 +148,8 @@ def _remove_stale(path: str) -> None:
         probe.settimeout(0)  # a process that is too busy to accept does listen
         try:
             probe.connect(path)
-        except ConnectionRefusedError:
-            Path(path).unlink()
-            return
-        except FileNotFoundError:
+        except (ConnectionRefusedError, FileNotFoundError):
+            Path(path).unlink(missing_ok=True)
             return
         except BlockingIOError:
             pass

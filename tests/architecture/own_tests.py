@@ -13,6 +13,7 @@ seems to lack more are run again, alone. TIMING_LINES more may be missing: what 
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -48,10 +49,10 @@ def _measured(file: Path) -> coverage.Coverage:
     return found
 
 
-def _lines(measured: coverage.Coverage, module: Path) -> set[int]:
-    """Return the lines of functions that can be run."""
-    _, statements, _, _, _ = measured.analysis2(str(ROOT / module))
-    return lines_of_functions((ROOT / module).read_text()) & set(statements)
+def _missing(measured: coverage.Coverage, module: Path) -> list[int]:
+    """Return the first lines of the statements in functions that were not run."""
+    _, _, _, missing, _ = measured.analysis2(str(ROOT / module))
+    return sorted(lines_of_functions((ROOT / module).read_text()) & set(missing))
 
 
 def run_by_others_only() -> dict[Path, list[int]]:
@@ -63,14 +64,9 @@ def run_by_others_only() -> dict[Path, list[int]]:
         file = str(ROOT / module)
         if file not in data.measured_files():
             continue
-        own = own_tests(module)
         # A context of no name is the import of modules, which may call their functions.
-        run = {
-            line
-            for line, contexts in data.contexts_by_lineno(file).items()
-            if any(not context or context.startswith(own) for context in contexts)
-        }
-        if missing := sorted(_lines(measured, module) - run):
+        data.set_query_contexts(["^$", *(f"^{re.escape(own)}" for own in own_tests(module))])
+        if missing := _missing(measured, module):
             found[module] = missing
     return found
 
@@ -89,9 +85,7 @@ def not_run_alone(module: Path) -> list[int]:
                 env=os.environ | {"COVERAGE_FILE": str(file)},
                 stdout=subprocess.DEVNULL,
             )
-        measured = _measured(file)
-        run = measured.get_data().lines(str(ROOT / module)) or []
-        return sorted(_lines(measured, module) - set(run))
+        return _missing(_measured(file), module)
 
 
 def main() -> int:

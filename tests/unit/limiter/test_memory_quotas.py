@@ -148,3 +148,30 @@ def test_newcomers_share_no_entry_with_another_meter_and_are_lent_nothing() -> N
         books.begin(posting("level", key=f"{{{number}}}:concurrency/live"), 5)
     assert len(books._tallies) <= 2 + SHARED_SLOTS
     assert len(books._units) <= 2 + SHARED_SLOTS
+
+
+def test_reading_forgetting_and_names() -> None:
+    books, _ = memory_quotas()
+    count, level = posting("count", 5), posting("level", 5)
+    assert books.empty
+    books.reserve((count, level))
+    assert not books.empty
+    assert sorted(books.names()) == ["count", "level"]
+    assert [each.used for each in books.read((count, level))] == [1, 1]
+    books.forget("count")
+    assert [each.used for each in books.read((count, level))] == [0, 1]
+    books.forget("level")
+    assert books.empty
+
+
+def test_some_meters_are_exported_and_what_has_less_left_counts() -> None:
+    books, _ = memory_quotas()
+    books.apply([MeterUpdate(key, "add", 3) for key in ("a", "b")])
+    books.apply([MeterUpdate(key, "put", 5000, unit="u") for key in ("c", "d")])
+    exported = books.export(["a", "c", "unknown"])
+    assert (list(exported.tallies), list(exported.levels)) == (["a"], ["c"])
+    other, _ = memory_quotas()
+    other.apply([MeterUpdate("a", "add", 4), MeterUpdate("c", "put", 5000, unit="v")])
+    other.merge(books.export())
+    meters = [posting("count", 9, key=key) for key in ("a", "b")] + [posting("level", 9, key=key) for key in ("c", "d")]
+    assert [each.used for each in other.read(meters)] == [4, 3, 2, 1]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.net.listen import Bound
+from gateway.net.listen import Bound, known, shut, spelled
 from gateway.net.listen import bind as bind_at
 from gateway.settings.schema.addresses import listen_address
 
@@ -92,3 +92,45 @@ def test_the_file_of_a_successor_stays(tmp_path: Path) -> None:
     bound.release()
     assert (tmp_path / "s").exists()
     successor.release()
+
+
+def test_a_port_without_siblings_listens_at_once() -> None:
+    bound = bind_at(listen_address("127.0.0.1:0"), alone=True)
+    assert bound.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    assert not bound.sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT)
+    with pytest.raises(OSError, match="Address already in use"):
+        bind_at(listen_address(bound.name), alone=True)
+    bound.release()
+
+
+def test_an_address_of_another_machine_is_named() -> None:
+    with pytest.raises(OSError, match=r"Cannot assign requested address: 192\.0\.2\.1:0"):
+        bind("192.0.2.1:0")
+
+
+def test_a_socket_that_is_shut_refuses_and_may_listen_again() -> None:
+    bound = bind("127.0.0.1:0")
+    for _ in range(2):
+        shut(bound.sock)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(bound.sock.getsockname())
+    bound.sock.listen()
+    socket.create_connection(bound.sock.getsockname()).close()
+    bound.release()
+
+
+def test_sockets_of_another_process_have_their_names(tmp_path: Path) -> None:
+    for address in ("127.0.0.1:0", f"unix:{tmp_path / 's'}"):
+        bound = bind(address)
+        again = known(bound.sock.dup())
+        assert again.name == bound.name == spelled(bound.sock)
+        again.release()
+        bound.sock.close()
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_unix_socket_whose_file_is_gone_is_known_by_its_name(tmp_path: Path) -> None:
+    bound = bind(f"unix:{tmp_path / 's'}")
+    (tmp_path / "s").unlink()
+    assert known(bound.sock).name == bound.name
+    bound.release()

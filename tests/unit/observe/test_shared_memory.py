@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 
@@ -99,3 +100,27 @@ def test_what_a_child_process_counts_its_parent_reads() -> None:
     assert isinstance(series, Series)
     assert series.values == ("from the child",)
     assert region.snapshot()[series.slot] == 42
+
+
+def test_another_program_can_be_handed_a_region() -> None:
+    region = Region.shared()
+    counter = region.series(region.declare(COUNTER), ("a",), 1)
+    region.slots[counter] = 5
+    other = Region.opened(os.dup(region.fd))
+    assert everything(other) == everything(region)
+    assert other.slots[counter] == 5
+
+
+def test_a_file_of_another_size_is_no_region(tmp_path: Path) -> None:
+    with (tmp_path / "f").open("wb") as file, pytest.raises(ValueError, match="no region"):
+        Region.opened(file.fileno())
+
+
+def test_gauges_of_a_writer_that_ended_are_absent() -> None:
+    region = Region.create(100, 4096)
+    counter = region.series(region.declare(COUNTER), ("a",), 1)
+    gauge = region.series(region.declare(GAUGE), (), 1)
+    region.slots[counter], region.slots[gauge] = 5, 7
+    region.writer_exited()
+    again = region.reopened()
+    assert (again.slots[counter], again.slots[gauge]) == (5, ABSENT)

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from gateway.observe.shared_memory import Declaration
-from gateway.observe.text_format import CounterRows, SeriesLocation
+from gateway.observe.shared_memory import ABSENT, Declaration
+from gateway.observe.text_format import CounterRows, GaugeRows, SeriesLocation
 
 COUNTER = Declaration("things_total", "counter", "Things.", ("zone",))
 HISTOGRAM = Declaration("wait_seconds", "histogram", "Waiting.", (), (0.1, 1.0))
@@ -53,3 +53,21 @@ def test_what_is_cleared_is_gone() -> None:
     rows.add_location(("a",), SeriesLocation(0, 0, range(1)))
     rows.clear()
     assert written(rows, [1.0]) == []
+
+
+def test_gauges_are_merged_and_absent_ones_are_left_out() -> None:
+    rows = GaugeRows(Declaration("level", "gauge", "A level.", (), merge="max"))
+    for region in range(3):
+        rows.add_location((), SeriesLocation(region, 0, range(1)))
+    snapshots = [[2.0, 0.0], [7.0, 0.0], [ABSENT, 0.0]]
+    assert b"".join(rows.lines(snapshots)) == b"level 7.0\n"
+    assert b"".join(rows.lines([[ABSENT, 0.0]] * 3)) == b""
+    rows.clear()
+    assert b"".join(rows.lines(snapshots)) == b""
+
+
+def test_an_info_that_no_longer_holds_is_left_out() -> None:
+    rows = GaugeRows(Declaration("build", "info", "What runs.", ("release",)))
+    rows.add_location(("1",), SeriesLocation(0, 0, range(1)))
+    rows.add_location(("2",), SeriesLocation(0, 1, range(1)))
+    assert b"".join(rows.lines([[0.0, 1.0, 0.0]])) == b'build{release="2"} 1.0\n'

@@ -1,6 +1,7 @@
 import json
 
 from gateway.settings.problems import ConfigError, Problem, as_commands, as_data, as_text
+from gateway.settings.rules import RULES
 
 MISSPELT = Problem(
     "conf.d/a.yaml", 3, 5, "routes[0].upstreem", "unknown key", "did you mean `upstream`?", "    upstreem: x", 5
@@ -69,3 +70,10 @@ def test_github_gets_workflow_commands() -> None:
         "::error file=a%2Cb%3Ac%25.yaml,line=2,col=1,title=gateway configuration::one%0Atwo%0D100%25",
         "::error file=gateway.yaml,line=1,col=1,title=gateway configuration::cannot be read: No such file or directory",
     ]
+
+
+def test_programs_get_the_rule_of_a_warning() -> None:
+    warning = Problem("f", 1, 2, "routes", "no route leads to it", severity="warning", rule="W001")
+    rule = RULES["W001"]
+    expected = {"rule": "W001", "name": rule.name, "severity": rule.severity}
+    assert {name: as_data([warning])[0][name] for name in expected} == expected

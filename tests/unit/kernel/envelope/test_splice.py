@@ -5,7 +5,7 @@ import zlib
 
 import pytest
 
-from gateway.kernel.envelope.splice import CheckedJson, QuotedText, Spliced, quoted_text
+from gateway.kernel.envelope.splice import CheckedJson, QuotedText, Spliced, TranscodedJson, quoted_text
 from gateway.kernel.faults import UPSTREAM_BODY_INVALID, UPSTREAM_CODING_INVALID, UPSTREAM_INCOMPLETE, GatewayError
 from gateway.kernel.http.content_coding import decoder
 from tests.samples import Pieces
@@ -85,3 +85,18 @@ async def _all(stream: Spliced) -> bytes:
 def test_a_whole_text_is_quoted() -> None:
     assert quoted_text("é\n".encode("latin-1"), "latin-1") == '"é\\n"'.encode()
     assert quoted_text(b"", "utf-8") == b""
+
+
+async def test_json_in_another_charset_becomes_utf_8() -> None:
+    text = '{"a":"é€"}'
+    coded = text.encode("utf-16-le")
+    source = Pieces(coded[:9], coded[9:])
+    assert await _all(Spliced(source, None, iter([]), TranscodedJson("utf-16-le"))) == text.encode()
+
+
+@pytest.mark.parametrize("coded", ["[1".encode("utf-16-le"), b"\x00\xd8", b"[\x00]\x00x\x00"])
+async def test_what_is_no_json_in_its_charset_raises(coded: bytes) -> None:
+    source = Pieces(coded)
+    with pytest.raises(GatewayError) as broken:
+        await _all(Spliced(source, None, iter([]), TranscodedJson("utf-16-le")))
+    assert broken.value.fault is UPSTREAM_BODY_INVALID

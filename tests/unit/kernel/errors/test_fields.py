@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.kernel.errors.fields import LONGEST_FIELD, add, field_of, path_of, plain, several
+from gateway.kernel.errors.fields import LONGEST_FIELD, add, concerned, field_of, path_of, plain, several
 from gateway.kernel.errors.words import FIELDS
 
 
@@ -53,3 +53,19 @@ def test_several() -> None:
 )  # fmt: skip
 def test_plain(label: object, reported: str) -> None:
     assert plain(label) == reported
+
+
+@pytest.mark.parametrize(
+    ("named", "fields"),
+    [
+        ({"field": "a", "meta": {"argument": "b"}}, ("a",)),
+        ({"validation": {"source": "body", "keys": ["a", 7, "", "b.c"]}}, ("a", "b.c")),
+        ({"validation": {"source": "body"}}, ()),
+        ({"meta": {"argument": "a"}}, ("a",)),
+        ({"meta": {"argument": ""}}, ()),
+        ({"meta": "argument"}, ()),
+        ({}, ()),
+    ],
+)
+def test_fields_that_the_whole_error_is_about(named: dict[str, object], fields: tuple[str, ...]) -> None:
+    assert concerned(named) == fields

@@ -2,7 +2,19 @@
 
 import pytest
 
-from gateway.kernel.errors.objects import Head, is_form, is_report, named_by_words, own_head, unwrapped
+from gateway.kernel.errors.objects import (
+    Head,
+    is_datum,
+    is_form,
+    is_report,
+    is_texts,
+    is_unknown,
+    may_be_field,
+    named_by_words,
+    own_head,
+    text_member,
+    unwrapped,
+)
 
 
 @pytest.mark.parametrize(
@@ -60,3 +72,41 @@ def test_the_head_of_an_error() -> None:
     assert own_head({"message": "m", "code": "E7"}) == Head("", "m", "E7: m", "E7")
     assert own_head({"message": "m", "title": "t", "developermessage": "d"}) == Head("t", "m", "d", "")
     assert own_head({}) == Head()
+
+
+def test_odata_2_keeps_its_single_errors_in_an_inner_error() -> None:
+    assert named_by_words({"innererror": {"errordetails": [{"message": "m"}]}}) == {"errordetails": [{"message": "m"}]}
+    assert named_by_words({"innererror": {"trace": "t"}}) == {}
+
+
+def test_a_text_in_an_object_of_its_own() -> None:
+    assert text_member("message", {"lang": "en", "value": "m"}) == "m"
+    assert text_member("message", {"value": "m", "other": 1}) == {"value": "m", "other": 1}
+    assert text_member("message", ["m"]) == ["m"]
+
+
+@pytest.mark.parametrize(("member", "texts"), [(["a", "b"], True), ([], False), (["a", 1], False), ("a", False)])
+def test_is_texts(member: object, *, texts: bool) -> None:
+    assert is_texts(member) is texts
+
+
+@pytest.mark.parametrize(
+    ("name", "member", "field"),
+    [("email", "is odd", True), ("stack", "s", False), ("statuscode", 400, False), ("message", "m", False), ("title", ["is odd"], True)],
+)  # fmt: skip
+def test_may_be_field(name: str, member: object, *, field: bool) -> None:
+    assert may_be_field(name, member) is field
+
+
+def test_unknown_members_and_data() -> None:
+    assert [is_unknown("email", ["is odd"]), is_unknown("email", []), is_unknown("message", ["m"])] == [
+        True,
+        False,
+        False,
+    ]
+    assert [is_datum("id", 7), is_datum("price", 1.5), is_datum("code", 7), is_datum("price", "1.5")] == [
+        True,
+        True,
+        False,
+        False,
+    ]

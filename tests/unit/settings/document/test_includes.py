@@ -149,3 +149,29 @@ def test_values_from_outside_stay_hidden_across_files(folder: Folder) -> None:
         "a.yaml:1:38: error: organizations[2].id: `…` is the id of another one, in line 1",
         "a.yaml:2:16: error: observability: a mapping is wanted here",
     ]
+
+
+def test_files_that_cannot_be_read(folder: Folder) -> None:
+    folder.write("folder/a.yaml", "")
+    for name, message in (
+        ("folder", "this is a directory, not a file"),
+        ("none.yaml", "cannot be read: No such file or directory"),
+        ("a\0b", "this is not the name of a file"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            load(folder.path / name, {})
+        assert [problem.text for problem in caught.value.problems] == [message]
+
+
+def test_files_that_hold_no_configuration(folder: Folder) -> None:
+    folder.write("gateway.yaml", "# nothing\n")
+    assert folder.complaints() == [
+        "gateway.yaml:1:1: error: nothing is written here; a configuration begins with `version: 1`"
+    ]
+    (folder.path / "gateway.yaml").write_bytes("version: 1\né: ".encode() + b"\xe9\n")
+    assert folder.complaints() == ["gateway.yaml:2:4: error: byte 0xe9 is not UTF-8; save the file as UTF-8"]
+
+
+def test_top_level_keys_for_anchors_have_no_meaning(folder: Folder) -> None:
+    folder.write("gateway.yaml", LEAST + "x-note: &note hello\norganizations: [{id: a, name: *note}]\n")
+    assert folder.load().organizations[0].name == "hello"

@@ -1,5 +1,6 @@
 """settings/schema/addresses.py: addresses, networks, URLs of targets, subjects and host names."""
 
+import re
 from collections.abc import Callable
 from ipaddress import ip_network
 
@@ -65,4 +66,32 @@ def test_what_is_accepted(rule: Callable[[object], object], text: str, value: ob
 )
 def test_what_is_refused(rule: Callable[[object], object], text: str) -> None:
     with pytest.raises(RefusedError):
+        rule(text)
+
+
+@pytest.mark.parametrize(
+    ("rule", "text", "value"),
+    [
+        (addresses.host_pattern, "API.example.com", "api.example.com"),
+        (addresses.host_pattern, "*.example.com", "*.example.com"),
+        (addresses.origin, "https://App.example.com", "https://app.example.com"),
+        (addresses.origin, "http://localhost:3000", "http://localhost:3000"),
+        (addresses.origin, "*", "*"),
+    ],
+)
+def test_hosts_and_origins_are_in_lower_case(rule: Callable[[object], object], text: str, value: str) -> None:
+    assert rule(text) == value
+
+
+@pytest.mark.parametrize(
+    ("rule", "text", "message"),
+    [
+        (addresses.host_pattern, "api.example.com:80", "`api.example.com:80` is not a host name"),
+        (addresses.host_pattern, f"{'a.' * 127}", "is not a host name"),
+        (addresses.origin, "app.example.com", "`app.example.com` is not an origin"),
+        (addresses.origin, "https://a.example:443", "`https://a.example:443`: browsers leave the usual port out"),
+    ],
+)
+def test_refused_hosts_and_origins(rule: Callable[[object], object], text: str, message: str) -> None:
+    with pytest.raises(RefusedError, match=re.escape(message)):
         rule(text)

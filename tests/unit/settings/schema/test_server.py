@@ -70,3 +70,40 @@ def test_what_will_not_do(redis: str, message: str, tmp_path: Path) -> None:
     assert [problem.sentence for problem in raised.value.problems if "redis" in problem.path] == [
         message.format(folder=tmp_path)
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        (
+            "server: {listeners: [{tls: {client_auth: optional, certificates: [{certificate: c, private_key: k}]}}]}",
+            "`client_auth` is of no use without `client_ca`",
+        ),
+        ("server: {listeners: [{proxy_protocol: true}]}", "`proxy_protocol` without `trusted_proxies` lets nobody in"),
+        (
+            "server: {listeners: [{redirect: https, tls: {certificates: [{certificate: c, private_key: k}]}}]}",
+            "`redirect` and `tls` do not go together: who comes here speaks https already",
+        ),
+        ("server: {listeners: [{redirect_port: 8443}]}", "`redirect_port` is of no use without `redirect`"),
+        ("server: {listeners: [{mode: '0600'}]}", "`mode` is of use for unix sockets only"),
+        ("server: {limits_path: '/{a}'}", "a path without parameters is wanted here"),
+        ("observability: {metrics: {buckets: [1s, 1s]}}", "the bounds of buckets ascend"),
+    ],
+)
+def test_settings_that_do_not_fit_together(written: str, message: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        parse(LEAST + written)
+    assert message in [problem.text for problem in raised.value.problems]
+
+
+def test_settings_that_fit_together() -> None:
+    listener = (
+        "{address: 'unix:/a.sock', mode: '0600', proxy_protocol: true, trusted_proxies: [unix], redirect: https, "
+        "redirect_port: 8443}"
+    )
+    server = parse(f"{LEAST}server: {{limits_path: /limits, listeners: [{listener}]}}\n").server
+    assert (server.limits_path, server.listeners[0].redirect_port) == ("/limits", 8443)
+    assert parse(f"{LEAST}observability: {{metrics: {{buckets: [1s, 2s]}}}}").observability.metrics.buckets == (
+        1.0,
+        2.0,
+    )

@@ -1,7 +1,9 @@
 """What single values may be, through the fields that hold them."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 
@@ -189,3 +191,72 @@ def test_what_will_not_do_is_reported_with_what_to_write(
         rule(value)
     assert str(caught.value) == complaint
     assert (caught.value.hint if isinstance(caught.value, RefusedError) else "") == hint
+
+
+@pytest.mark.parametrize(
+    ("rule", "written", "value"),
+    [
+        (values.positive_duration, "1500ms", 1.5),
+        (values.size, "2KiB", 2048),
+        (values.percent, "20%", 0.2),
+        (values.header_names, "X-Internal-*", "X-Internal-*"),
+        (values.version, 1, 1),
+    ],
+)
+def test_what_values_become(rule: Callable[[object], object], written: object, value: object) -> None:
+    assert rule(written) == value
+
+
+def test_a_password_is_any_text() -> None:
+    assert values.password("p%41/s#s@ [") == "p%41/s#s@ ["
+
+
+def test_a_password_may_stand_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_bytes(b"s3cret\r\n")
+    assert values.password_file(str(file)) == "s3cret"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("none", "the file cannot be read: No such file or directory"),
+        (".", "`{folder}` cannot be read: Is a directory"),
+        ("a\0b", "this is not the name of a file"),
+        ("latin", "`{folder}/latin` is not UTF-8 text"),
+        ("empty", "`{folder}/empty` holds no password: 1 to 4096 characters are wanted"),
+        ("long", "`{folder}/long` holds no password: 1 to 4096 characters are wanted"),
+    ],
+)
+def test_files_that_hold_no_password(name: str, message: str, tmp_path: Path) -> None:
+    for file, content in (("empty", b"\n"), ("latin", b"\xff"), ("long", b"a" * 4097)):
+        (tmp_path / file).write_bytes(content)
+    with pytest.raises(RefusedError) as refused:
+        values.password_file(str(tmp_path / name))
+    assert str(refused.value) == message.format(folder=tmp_path)
+
+
+def test_a_file_that_is_not_there_is_looked_for_in_its_folder(tmp_path: Path) -> None:
+    with pytest.raises(RefusedError) as refused:
+        values.password_file(str(tmp_path / "none"))
+    assert refused.value.hint == f"it is looked for in `{tmp_path}`"
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "message", "hint"),
+    [
+        (values.percent, 20, "a share needs its percent sign", "write `20%`"),
+        (
+            values.header_names,
+            "X-*-A",
+            "`X-*-A`: a `*` stands at the end only, behind what the names begin with",
+            "write one such as `X-Internal-*`",
+        ),
+        (values.version, 2, "only version 1 of the format is known", "write `version: 1`"),
+        (values.version, True, "only version 1 of the format is known", "write `version: 1`"),
+    ],
+)
+def test_refused_values_have_a_hint(rule: Callable[[object], object], value: object, message: str, hint: str) -> None:
+    with pytest.raises(RefusedError) as refused:
+        rule(value)
+    assert (str(refused.value), refused.value.hint) == (message, hint)
