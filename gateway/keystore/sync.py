@@ -80,9 +80,6 @@ class KeySync:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._try("last uses", self._write_used)
 
-    async def _listen(self) -> None:
-        await self._notifications.listen(self._wake.set, partial(self._log_problem, "notices"))
-
     async def _maintain(self) -> None:
         while True:
             self._wake.clear()

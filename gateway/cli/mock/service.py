@@ -5,6 +5,7 @@ import json
 import random
 import sys
 from collections.abc import Sequence
+from typing import BinaryIO
 
 from aiohttp import web
 
@@ -33,8 +34,11 @@ class MockService:
         return web.Response(status=reply.status, body=reply.body, headers=headers)
 
 
-async def serve(arguments: Sequence[str]) -> None:
-    """Serve the documents that the first one of `arguments` names, in JSON with the options of the command."""
+async def serve(arguments: Sequence[str], lifeline: BinaryIO) -> None:
+    """Serve the documents that the first one of `arguments` names, in JSON with the options of the command.
+
+    Return when `lifeline` ends.
+    """
     options = json.loads(arguments[0])
     documents = [load_document(name)[0] for name in options["documents"]]
     service = MockService(
@@ -47,9 +51,9 @@ async def serve(arguments: Sequence[str]) -> None:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     sys.stdout.write(f"{runner.addresses[0][1]}\n")
     sys.stdout.flush()
-    await asyncio.to_thread(sys.stdin.buffer.read)
+    await asyncio.to_thread(lifeline.read)
     await runner.cleanup()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(sys.argv[1:]))
+    asyncio.run(serve(sys.argv[1:], sys.stdin.buffer))

@@ -1,8 +1,9 @@
+import click
 import pytest
 from click.testing import CliRunner
 
 from gateway import __version__
-from gateway.cli import SUMMARIES, main
+from gateway.cli import SUMMARIES, Commands, main
 
 
 def test_the_version_is_that_of_the_package() -> None:
@@ -32,3 +33,10 @@ def test_an_unknown_command_is_a_usage_error() -> None:
     done = CliRunner().invoke(main, ["xyz"])
     assert done.exit_code == 2
     assert "No such command 'xyz'" in done.stderr
+
+
+def test_commands_are_listed_and_completed_without_their_import() -> None:
+    context = click.Context(main)
+    assert isinstance(main, Commands)
+    assert main.list_commands(context) == list(SUMMARIES)
+    assert [item.value for item in main.shell_complete(context, "ch")] == ["check"]

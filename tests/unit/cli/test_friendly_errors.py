@@ -6,6 +6,7 @@ import click
 import pytest
 
 from gateway.cli.friendly_errors import friendly_errors
+from gateway.settings import parse
 
 
 @pytest.mark.parametrize(
@@ -38,3 +39,10 @@ def test_a_file_is_named() -> None:
 def test_a_bug_stays_a_bug() -> None:
     with pytest.raises(ZeroDivisionError), friendly_errors():
         raise ZeroDivisionError
+
+
+def test_a_configuration_that_is_wrong_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended, friendly_errors():
+        parse("version: 2\n", "f.yaml")
+    assert ended.value.code == 1
+    assert "f.yaml:1:10: error: version: only version 1" in capsys.readouterr().err

@@ -7,6 +7,7 @@ from click.testing import CliRunner, Result
 from gateway.cli import main
 from gateway.cli.run import at
 from gateway.settings import from_upstream
+from tests.yaml_files import LEAST
 
 
 def run(*arguments: str) -> Result:
@@ -59,3 +60,18 @@ def test_an_address_in_use_is_one_line() -> None:
     assert done.exit_code == 1
     assert "another program listens there" in done.stderr
     assert "Traceback" not in done.output
+
+
+def test_a_url_has_nothing_to_watch() -> None:
+    done = run("--upstream", "http://127.0.0.1:1", "--watch")
+    assert done.exit_code == 2
+    assert "--watch belongs to -c" in done.stderr
+
+
+def test_an_address_of_a_file_may_be_in_use_too(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        (tmp_path / "f.yaml").write_text(f'{LEAST}server: {{listeners: [{{address: "{address}"}}]}}\n')
+        done = run("-c", str(tmp_path / "f.yaml"))
+    assert done.exit_code == 1
+    assert "another program listens there" in done.stderr

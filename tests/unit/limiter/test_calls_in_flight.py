@@ -9,8 +9,9 @@ from gateway.limiter.calls_in_flight import RENEWALS, CallsInFlight
 from gateway.limiter.memory_quotas import MemoryQuotas
 from gateway.limiter.settlements import Settlements
 from gateway.redis_client.connection import LOST, RedisReply, pack
+from gateway.redis_client.server import AWAY
 from tests.limiter_load import until
-from tests.quota_limiter import CLOCK, FLIGHT, Gateway, asks, posting, stored
+from tests.quota_limiter import CLOCK, COUNT, FLIGHT, Gateway, asks, posting, stored
 from tests.redis_server import RedisProcess
 
 
@@ -76,3 +77,23 @@ async def test_units_that_nobody_renews_end_by_themselves(redis_server: RedisPro
             while not (await other.limiter.decide(asks(short))).allowed:
                 pass
         assert time.monotonic() - began > 0.05
+
+
+async def test_a_unit_that_redis_does_not_have_needs_no_release() -> None:
+    settled: list[str] = []
+
+    async def call(command: bytes, tag: str) -> RedisReply:
+        settled.append(tag)
+        return AWAY
+
+    memory = MemoryQuotas(CLOCK)
+    in_flight = CallsInFlight(call, Settlements("gw:", call, CLOCK.monotonic), memory)
+    claim = asks(FLIGHT)
+    memory.begin(FLIGHT, 0, ["u"])
+    in_flight.track(claim, "u", in_redis=False)
+    assert list(in_flight.units(FLIGHT.key)) == ["u"]
+    await in_flight.renew()
+    assert settled == ["a"]
+    assert in_flight.untrack(claim, "u") is None
+    assert (list(in_flight.units(FLIGHT.key)), memory.empty) == ([], True)
+    assert in_flight.untrack(asks(COUNT), "u") is None

@@ -199,3 +199,14 @@ class TestSettling:
         assert admitted(fallback, 3, (*MINUTE, shadow)) == 3
         await fallback.pay_debts(redis.call, redis.pack)
         assert redis.charges == [("a", "minute", 3), ("a", "shadow", 2)]
+
+
+def test_debts_are_listed_and_forgotten(fallback: Fallback) -> None:
+    (key,) = claim("a", MINUTE).keys
+    admitted(fallback, 2)
+    assert fallback.debtors() == [key]
+    debt = fallback.debt(key)
+    assert debt is not None
+    assert debt.tokens == 2
+    fallback.forget_debts()
+    assert (fallback.debtors(), fallback.debt(key)) == ([], None)

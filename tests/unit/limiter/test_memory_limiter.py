@@ -153,3 +153,14 @@ def test_nothing_to_adopt_changes_nothing() -> None:
     limiter = LocalLimiter(ManualClock().clock)
     limiter.adopt(LimiterState(), share_only=True)
     assert limiter.buckets == 0
+
+
+def test_a_changed_limit_keeps_what_was_used() -> None:
+    limiter = LocalLimiter(ManualClock().clock)
+    slower = Window("second", 6, 12_000_000, None)
+    limiter.decide_now(claim("a", THREE))
+    assert limiter.decide_now(claim("a", (slower,))).states[0].remaining == 4
+    two = (Window("second", 3, 3_000_000, None), Window("day", 9, 86_400_000_000, None))
+    limiter.decide_now(claim("b", two))
+    changed = (Window("second", 6, 12_000_000, None), two[1])
+    assert [state.remaining for state in limiter.decide_now(claim("b", changed)).states] == [4, 7]

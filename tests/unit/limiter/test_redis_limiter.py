@@ -250,3 +250,34 @@ async def test_it_is_a_limiter_like_others(redis_server: RedisProcess) -> None:
         assert await each.forget(COUNT.key)
         await each.close()
     assert (memory.call, callable(after.call)) == (None, True)
+
+
+class TestQuotas:
+    async def test_they_are_counted_in_redis(self, limiter: RedisLimiter) -> None:
+        for _ in range(2):
+            assert (await limiter.decide(asks(COUNT))).allowed
+        assert not (await limiter.decide(asks(COUNT))).allowed
+        assert [state.used for state in await limiter.read((COUNT,))] == [2]
+
+    async def test_a_call_that_is_let_through_ends_remembered_refusals(self, limiter: RedisLimiter) -> None:
+        answers = [(await limiter.decide(claim(BUCKET, DAY))).allowed for _ in range(DAY[0].max + 1)]
+        assert answers == [True] * DAY[0].max + [False]
+        assert len(limiter._refusals.by_claim) == 1
+        assert not (await limiter.decide(claim(BUCKET, DAY))).allowed
+        assert (await limiter.decide(asks(COUNT))).allowed
+
+    @pytest.mark.parametrize("on_failure", ["local", "deny"])
+    async def test_without_redis_the_share_counts(self, on_failure: OnFailure) -> None:
+        limiter = RedisLimiter("redis://127.0.0.1:1", "gw", 0.05, on_failure, CLOCK)
+        assert await limiter.read(()) == []
+        if on_failure == "deny":
+            with pytest.raises(GatewayError) as raised:
+                await limiter.decide(asks(COUNT))
+            assert raised.value.fault is LIMITER_UNAVAILABLE
+            with pytest.raises(GatewayError) as raised:
+                await limiter.read((COUNT,))
+            assert raised.value.fault is LIMITER_UNAVAILABLE
+        else:
+            assert (await limiter.decide(asks(COUNT))).store == "fallback"
+            assert [state.used for state in await limiter.read((COUNT,))] == [1]
+        await limiter.close()

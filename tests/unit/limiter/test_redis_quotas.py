@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from gateway.kernel.limits.quota import LEASE_MS, Posting
 from gateway.kernel.limits.token_bucket import Claim, Window
+from gateway.redis_client.address import RedisConnectionError
 from tests.limiter_load import until
 from tests.quota_limiter import COUNT, FLIGHT, LEVEL, MONTHLY, RELEASE, SUM, Gateway, asks, posting, stored
 from tests.redis_server import RedisProcess
@@ -122,3 +123,13 @@ async def test_a_quota_is_read_and_reset_in_redis(gateway: Gateway) -> None:
     assert await gateway.limiter.forget(COUNT.key)
     assert [state.used for state in await gateway.limiter.read((COUNT, LEVEL))] == [0, 1]
     assert repr(gateway.limiter._quotas) == "<RedisQuotas 0 decisions pending>"
+
+
+async def test_without_redis_it_returns_why() -> None:
+    limiter = Gateway("redis://127.0.0.1:1").limiter
+    quotas = limiter._quotas
+    assert isinstance(await quotas.decide(asks(COUNT)), RedisConnectionError)
+    assert isinstance(await quotas.read((COUNT,)), RedisConnectionError)
+    assert not await quotas.forget(COUNT.key)
+    assert limiter.outage.settlements.owed == 0
+    await limiter.close()

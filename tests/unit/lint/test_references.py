@@ -19,3 +19,17 @@ def test_a_plan_of_an_open_route_is_used(tmp_path: Path) -> None:
 def test_methods_that_no_route_of_the_key_has(tmp_path: Path) -> None:
     text = edited(('{path: "/a/{id}"}', '{path: "/a/{id}", methods: [POST]}'))
     assert found(tmp_path, text) == [("W005", 7, "keys[0].methods")]
+
+
+def test_what_nothing_refers_to(tmp_path: Path) -> None:
+    assert found(tmp_path, edited(("- {id: acme}", "- {id: acme}\n- {id: other}"))) == [
+        ("W003", 4, "organizations[1].id")
+    ]
+    assert found(tmp_path, edited(("plans:\n", "plans:\n- {id: idle, limits: []}\n"))) == [("W002", 5, "plans[0].id")]
+    idle = 'upstreams:\n- {id: idle, targets: [{url: "https://127.0.0.1:1"}]}\n'
+    assert found(tmp_path, edited(("upstreams:\n", idle))) == [("W001", 9, "upstreams[0].id")]
+
+
+def test_keys_that_have_expired_and_keys_without_a_route(tmp_path: Path) -> None:
+    assert found(tmp_path, edited(("2099-01-01", "2020-01-01"))) == [("W004", 7, "keys[0].expires")]
+    assert found(tmp_path, edited(("routes: [r]", "routes: [s]"))) == [("W005", 7, "keys[0].routes")]

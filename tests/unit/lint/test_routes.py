@@ -30,3 +30,9 @@ def test_ordinary_segments(tmp_path: Path, segment: str) -> None:
 def test_time_outs_of_a_route(tmp_path: Path, timeouts: str, path: str | None) -> None:
     text = edited(("upstream: u}", f"upstream: u, timeouts: {timeouts}}}"))
     assert found(tmp_path, text) == ([("W007", 11, path)] if path else [])
+
+
+def test_time_outs_of_an_upstream(tmp_path: Path) -> None:
+    assert found(tmp_path, edited(("first_byte: 5s", "first_byte: 11s"))) == [
+        ("W007", 9, "upstreams[0].timeouts.first_byte")
+    ]

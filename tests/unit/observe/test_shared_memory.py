@@ -106,6 +106,7 @@ def test_another_program_can_be_handed_a_region() -> None:
     region = Region.shared()
     counter = region.series(region.declare(COUNTER), ("a",), 1)
     region.slots[counter] = 5
+    assert region.fd is not None
     other = Region.opened(os.dup(region.fd))
     assert everything(other) == everything(region)
     assert other.slots[counter] == 5

@@ -2,10 +2,10 @@
 
 import pytest
 
-from gateway.exchange import Reply
+from gateway.exchange import CacheUse, Reply
 from gateway.kernel.caching.storage import freshness_of
 from gateway.kernel.http.response_headers import Line
-from gateway.reuse.kept_reply import conditional, entry_of, merged, reply_of
+from gateway.reuse.kept_reply import conditional, entry_of, forwarded, merged, reply_of
 from tests.cached_gateway import RULES
 from tests.samples import REQUEST_ID, Pieces, exchange
 
@@ -84,3 +84,24 @@ def test_only_a_whole_200_becomes_a_304() -> None:
     ):
         assert conditional(other, x) is other
     assert conditional(whole, exchange()) is whole
+
+
+def test_a_reply_to_head_has_its_length_and_no_body() -> None:
+    entry = entry_of(Reply(200, [], b"[1]"), OTHER_ID, 0.0, 0, FRESHNESS)
+    reply = reply_of(entry, exchange(method="HEAD"), "hit", 0.0, "hit")
+    assert (reply.body, reply.content, reply.length) == (b"", b"", 3)
+
+
+def test_a_large_body_is_not_copied() -> None:
+    body = b"[" + b"1," * 40_000 + b"1]"
+    entry = entry_of(Reply(200, [], body), OTHER_ID, 0.0, 0, FRESHNESS)
+    reply = reply_of(entry, exchange(), "hit", 0.0, "hit")
+    assert reply.content is entry.content
+    assert (reply.body, reply.length) == (b"", len(body))
+
+
+def test_the_services_own_reply_says_what_the_cache_did() -> None:
+    x, use = exchange(), CacheUse("miss")
+    reply = forwarded(Reply(200, [("A", "1")], b""), x, use, "fwd=uri-miss")
+    assert x.cache is use
+    assert reply.fields == [("A", "1"), ("Cache-Status", "gateway; fwd=uri-miss")]

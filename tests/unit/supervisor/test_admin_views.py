@@ -1,13 +1,20 @@
+import asyncio
 import json
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
+from gateway.admin.listener import View
 from gateway.observe.recent_errors import ErrorRecord
-from gateway.supervisor.admin_views import error_fields, mirror_view, purge_view
+from gateway.supervisor.admin_views import changes, error_fields, mirror_view, purge_view, views
+from gateway.supervisor.worker_pool import WorkerPool
 from gateway.supervisor.worker_process import QueryResponse
+from gateway.table.snapshot import Snapshot
+from gateway.upstream.maintenance_switch import MaintenanceSwitch
 from tests.unit.supervisor.test_limit_views import FakeWorker
+from tests.unit.supervisor.test_status import snapshot
 
 
 def test_an_error_is_shown_with_its_known_fields() -> None:
@@ -65,3 +72,73 @@ async def test_mismatches_of_all_workers_are_shown_the_newest_first() -> None:
     assert isinstance(reply, web.Response)
     assert isinstance(reply.body, bytes)
     assert [each["route"] for each in json.loads(reply.body)["mismatches"]] == ["b", "a", "c"]
+
+
+class Serving(FakeWorker):
+    """A worker that serves `snapshot`."""
+
+    def __init__(self, snapshot: Snapshot, answer: QueryResponse) -> None:
+        super().__init__(0, answer)
+        self.snapshot = snapshot
+
+
+class FakePool:
+    """A pool of one worker, with an error that it has kept."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        heartbeat = SimpleNamespace(lag_s=0.0012345, connections=3, in_flight=2)
+        self.everybody = [
+            SimpleNamespace(
+                slot=slot, pid=7, generation=generation, state="serving", started_at=0.0, heartbeat=heartbeat
+            )
+            for generation, slot in ((1, 0), (2, 1), (2, 0))
+        ]
+        self.errors = self
+        self.switch = MaintenanceSwitch()
+        self._worker = Serving(snapshot, QueryResponse(200, b'{"orders":[{"idle":1,"active":2,"pending":3}]}'))
+        self.wanted: list[str | None] = []
+
+    def queryable(self) -> list[FakeWorker]:
+        return [self._worker]
+
+    def records(self, request_id: str | None) -> list[ErrorRecord]:
+        self.wanted.append(request_id)
+        return []
+
+
+async def shown(view: View, path: str) -> tuple[int, Any]:
+    reply = await view(make_mocked_request("GET", path))
+    assert isinstance(reply, web.Response)
+    assert isinstance(reply.body, bytes)
+    return reply.status, json.loads(reply.body)
+
+
+async def test_workers_targets_and_errors_have_pages() -> None:
+    serving = snapshot("http://a")
+    pool = FakePool(serving)
+    pages = views(lambda: serving, cast(WorkerPool, pool))
+    _, workers = await shown(pages["/workers"], "/workers")
+    assert [(each["generation"], each["worker"]) for each in workers["workers"]] == [(2, 0), (2, 1), (1, 0)]
+    assert workers["workers"][0]["event_loop_lag_s"] == 0.001234
+    _, targets = await shown(pages["/targets"], "/targets")
+    assert targets["upstreams"][0]["targets"][0]["connections"] == {"idle": 1, "active": 2, "pending": 3}
+    assert await shown(pages["/errors"], "/errors?request_id=x") == (200, {"errors": []})
+    assert pool.wanted == ["x"]
+
+
+async def test_a_reload_is_begun_or_waited_for() -> None:
+    problems: list[str] = []
+    asked: list[str] = []
+
+    def reload() -> asyncio.Future[list[str]]:
+        asked.append("reload")
+        result = asyncio.get_running_loop().create_future()
+        result.set_result(list(problems))
+        return result
+
+    view = changes(reload, cast(WorkerPool, FakePool(snapshot("http://a"))))["/reload"]
+    assert await shown(view, "/reload") == (202, {"reload": "begun"})
+    assert await shown(view, "/reload?wait") == (200, {"reload": "done"})
+    problems.append("f:1:1: error: no")
+    assert await shown(view, "/reload?wait") == (422, {"reload": "refused", "problems": problems})
+    assert len(asked) == 3

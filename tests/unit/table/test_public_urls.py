@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.table.public_urls import PublicOrigin, UrlMapping, public_origin, url_mapping
+from gateway.table.public_urls import PublicOrigin, UrlMapping, public_origin, url_mapping, with_public_urls
 
 API = PublicOrigin("https", "api.example.com", "")
 PLAIN = url_mapping([("orders.internal", 3000, "")], None, "", "")
@@ -251,3 +251,20 @@ def test_large_values_take_no_longer_than_they_are_long(text: str) -> None:
 
 def test_of_endless_attributes_of_a_cookie_some_are_passed_on() -> None:
     assert PLAIN.cookie("a=1" + "; Secure" * 5000, API) == "a=1" + "; Secure" * 32
+
+
+def test_each_field_of_a_reply_has_its_own_form() -> None:
+    fields = [
+        (b"location", b"http://orders.internal:3000/a"),
+        (b"set-cookie", b"a=b; Path=/a"),
+        (b"link", b"<http://orders.internal:3000/b>; rel=next"),
+        (b"refresh", b"5; url=http://orders.internal:3000/c"),
+        (b"x-url", b"http://orders.internal:3000/d"),
+    ]
+    assert with_public_urls(fields, SHOP, API, "/items/5") == [
+        (b"location", b"https://api.example.com/shop/a"),
+        (b"set-cookie", b"a=b; Path=/shop/a"),
+        (b"link", b"<https://api.example.com/shop/b>; rel=next"),
+        (b"refresh", b"5; url=https://api.example.com/shop/c"),
+        (b"x-url", b"http://orders.internal:3000/d"),
+    ]

@@ -6,6 +6,7 @@ from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, ROUTE_FORB
 from gateway.kernel.limits.token_bucket import Window
 from gateway.table import Route, RouteTable
 from gateway.table.limits import Tariff
+from gateway.table.reading_law import Law
 from tests.samples import MINUTE, Echo, route
 
 
@@ -189,3 +190,10 @@ def test_services_are_distinguished_by_where_they_are() -> None:
     for at, base, expected in (("h:80", "/v1", ROUTE_FORBIDDEN), ("g:80", "/v1", "open"), ("h:80", "", "open")):
         table = RouteTable(routes, services={"other": (("h:80", ""),), "orders": ((at, base),)})
         assert answer(table, "GET", "/v1/x") == expected
+
+
+def test_rivals_of_a_path_for_explanations() -> None:
+    (open_route, *_), own = TABLE.routes, TABLE.routes[-1]
+    law = Law([TABLE.routes], {})
+    assert [each.id for each in law.rivals(open_route, "GET", "/V1/Admin")] == ["admin"]
+    assert law.rivals(own, "GET", "/limits") == []

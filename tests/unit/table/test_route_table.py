@@ -1,8 +1,9 @@
 """table/route_table.py: the most specific route wins, and no spelling gets around one."""
 
 import pytest
+from multidict import CIMultiDict
 
-from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, NO_ROUTE, GatewayError
+from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, NO_ROUTE, ROUTE_FORBIDDEN, GatewayError
 from gateway.table import RouteTable
 from tests.samples import route
 
@@ -126,3 +127,28 @@ def test_the_routes_of_other_readings_are_known() -> None:
     )
     assert [each.id for each in table.read_otherwise(table.routes[0], "GET", "/a/b")] == ["keyed"]
     assert table.read_otherwise(table.routes[2], "GET", "/l") == []
+
+
+def test_a_table_without_conditions_is_the_one_of_every_host_and_listener() -> None:
+    assert TABLE.at("public") is TABLE
+    assert TABLE.view("a.example", CIMultiDict()) is TABLE
+    with_listeners = RouteTable([route("/a")])
+    with_listeners.listeners = {"public": TABLE}
+    assert with_listeners.at("public") is TABLE
+
+
+def test_no_method_falls_through_an_own_route_of_the_gateway() -> None:
+    table = RouteTable([route("/", id="all", prefix=True), route("/limits", methods=("GET",), upstream=None)])
+    with pytest.raises(GatewayError) as refused:
+        table.match("PUT", "/limits")
+    assert refused.value.fault is METHOD_NOT_ALLOWED
+    assert table.match("PUT", "/limit").id == "all"
+
+
+def test_what_a_key_may_not_use_is_refused_in_any_reading() -> None:
+    item = TABLE.match("GET", "/v1/encodings/7")
+    TABLE.permit(frozenset({"item"}), item, "GET", "/v1/encodings/7")
+    analytics = TABLE.match("PUT", "/v1/analytics/admin")
+    with pytest.raises(GatewayError) as refused:
+        TABLE.permit(frozenset({"analytics"}), analytics, "PUT", "/v1/analytics/admin")
+    assert refused.value.fault in {METHOD_NOT_ALLOWED, ROUTE_FORBIDDEN}
