@@ -212,12 +212,13 @@ class RequestHeadChecker(msgspec.Struct, frozen=True):
     def wrong_host(self, x: Exchange, host: str, version: tuple[int, int] = _HTTP11) -> GatewayError | None:
         """Return what is wrong with a Host field or authority, or None.
 
-        A colon without a port (RFC 3986 3.2.3) is removed from `x`.
+        A name with an empty label is refused, because a service may read it as a name for which there are stricter
+        routes. A colon without a port (RFC 3986 3.2.3) is removed from `x`.
         """
         if host in self.hosts:
             return None
         parts = _AUTHORITY.fullmatch(host)
-        if parts is None:
+        if parts is None or ".." in host or host[0] == ".":
             return None if not host and version == _HTTP10 else _wrong("Host field")
         if parts[1] and int(parts[1]) > _MOST_PORT:
             return _wrong("port in the Host field")

@@ -163,6 +163,12 @@ async def test_a_port_may_be_empty(host: bytes) -> None:
     assert (await ask(b"GET /a HTTP/1.1\r\nHost: %b\r\n\r\n" % host))[0] == 200
 
 
+@pytest.mark.parametrize("host", [b"api.example..", b"api..example", b".example", b".", b"..", b"example..:80"])
+async def test_a_name_with_an_empty_label_is_refused(host: bytes) -> None:
+    assert (await ask(b"GET /a HTTP/1.1\r\nHost: %b\r\n\r\n" % host))[0] == 400
+    assert (await ask(b"GET http://%b/a HTTP/1.1\r\nHost: h\r\n\r\n" % host))[0] == 400
+
+
 async def test_an_absolute_target_replaces_host() -> None:
     async with listening() as (_, port), await RawClient.connect(port) as client:
         await client.send(
@@ -184,7 +190,7 @@ async def test_a_colon_without_a_port_is_no_part_of_a_host() -> None:
             assert json.loads((await client.reply()).body)["host"] == "h"
 
 
-@pytest.mark.parametrize("host", ["[::1]:", "[2001:db8::1]", "h:65535"])
+@pytest.mark.parametrize("host", ["[::1]:", "[2001:db8::1]", "h:65535", "api.example.", "api.example.:80"])
 async def test_other_authorities_are_in_order(host: str) -> None:
     assert (await ask(f"GET /a HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()))[0] == 200
 
