@@ -59,7 +59,7 @@ def test_help_completion_and_healthcheck_import_nothing_heavy() -> None:
         assert not HEAVY & set(done.stdout.split()), module
 
 
-def test_a_gateway_without_tls_imports_no_reader_of_certificates() -> None:
+def test_a_gateway_without_tls_and_traces_imports_neither_a_reader_of_certificates_nor_an_exporter() -> None:
     done = _python("-c", "import gateway.supervisor, gateway.worker.worker, sys; print(*sys.modules)")
     assert done.returncode == 0, done.stderr
-    assert "gateway.net.certificates" not in done.stdout.split()
+    assert not {"gateway.net.certificates", "gateway.tracing.otlp"} & set(done.stdout.split())

@@ -16,7 +16,7 @@ RETRY = "{attempts: 2, on: [500], backoff: 1ms, budget: 100%}"
 def observed(collector: Collector, more: str = "") -> str:
     return (
         f"{{log: {{format: json}}, traces: {{endpoint: '{collector.endpoint}', service_name: front, "
-        f"headers: {{X-Collector-Key: a-secret}}{more}}}}}"
+        f"headers: {{Authorization: Bearer a-secret}}{more}}}}}"
     )
 
 
@@ -66,7 +66,7 @@ async def test_the_spans_are_those_that_the_service_and_the_log_know(tmp_path: P
     [(name, at_ns, decision)] = server["events"]
     assert (name, decision["gateway.limiter.result"]) == ("gateway.limiter", "allowed")
     assert server["started_ns"] <= at_ns <= client["started_ns"]
-    assert collector.fields[0]["x-collector-key"] == "a-secret"
+    assert collector.fields[0]["authorization"] == "Bearer a-secret"
     assert not any(b"hidden" in body or b"gw_test" in body for body in collector.bodies)
 
 

@@ -1,9 +1,9 @@
 """`observability`: what can be seen of requests, and where it is sent."""
 
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, field_validator
+from pydantic import Field, PlainSerializer, PlainValidator, SecretStr, WithJsonSchema, field_validator
 
 from gateway.settings.schema.types import (
     HeaderName,
@@ -12,11 +12,26 @@ from gateway.settings.schema.types import (
     PositiveDuration,
     Section,
     TargetUrlValue,
-    Token,
     default,
     section,
 )
-from gateway.settings.schema.values import RefusedError
+from gateway.settings.schema.values import RefusedError, header_value
+
+
+def _secret_field_value(value: object) -> SecretStr:
+    text = header_value(value)
+    if not text:
+        raise RefusedError("a value is wanted here")
+    return SecretStr(text)
+
+
+SecretFieldValue: TypeAlias = Annotated[
+    SecretStr,
+    PlainValidator(_secret_field_value),
+    PlainSerializer(lambda _: "***", when_used="json"),
+    WithJsonSchema({"type": "string", "minLength": 1}),
+]
+"""The value of a header field that is a secret."""
 
 
 class LogSettings(Section):
@@ -66,7 +81,7 @@ class TracesSettings(Section):
         "The share of the traces that begin here. With a `traceparent`, that decides; errors (a status of 500 or more, "
         "a reply that breaks off) are always exported.",
     )
-    headers: dict[HeaderName, Token] = Field(
+    headers: dict[HeaderName, SecretFieldValue] = Field(
         default_factory=dict, description="Sent to the collector, such as its key. Never shown."
     )
     service_name: str = Field(

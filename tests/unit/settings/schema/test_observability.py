@@ -16,10 +16,10 @@ def test_traces_have_defaults() -> None:
 
 
 def test_the_header_fields_for_the_collector_are_secrets() -> None:
-    text = f"observability: {{traces: {{{ENDPOINT}, headers: {{x-key: hush}}}}}}\n"
+    text = f"observability: {{traces: {{{ENDPOINT}, headers: {{x-key: Bearer hush}}}}}}\n"
     traces = parse(LEAST + text, "f", {}).observability.traces
     assert traces is not None
-    assert traces.headers["x-key"].get_secret_value() == "hush"
+    assert traces.headers["x-key"].get_secret_value() == "Bearer hush"
     assert "hush" not in repr(traces)
     assert "hush" not in str(traces.model_dump(mode="json"))
 
@@ -40,6 +40,8 @@ def test_buckets_ascend() -> None:
         (f"{{{ENDPOINT}, sample: 101%}}", "observability.traces.sample"),
         (f"{{{ENDPOINT}, service_name: ''}}", "observability.traces.service_name"),
         (f"{{{ENDPOINT}, headers: {{a b: c}}}}", "observability.traces.headers"),
+        (f"{{{ENDPOINT}, headers: {{a: ''}}}}", "observability.traces.headers.a"),
+        (f'{{{ENDPOINT}, headers: {{a: "b\\nc"}}}}', "observability.traces.headers.a"),
     ],
 )
 def test_what_is_wrong_is_named(text: str, problem: str) -> None:
