@@ -18,6 +18,7 @@ The life of a request
                            upstream/target.py         Call -> Answer, over a pool of kept connections: 503
         normalize          stages/normalize.py        Answer -> Reply in the envelope, spliced byte for byte
         limits endpoint    stages/limits_endpoint.py  instead of a call: the caller's own limits
+        OpenAPI endpoint   stages/openapi_endpoint.py instead of a call: the document of the routes
         error reply        stages/error_reply.py      instead of an answer: a GatewayError in the envelope
         redirect           stages/redirect.py         instead of all this: the same URL with https
         response headers   stages/response_headers.py request id, limits and the route's own fields, on every reply

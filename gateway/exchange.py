@@ -139,6 +139,17 @@ class Exchange(msgspec.Struct):
     called: float = 0.0
     span_id: str | None = None
 
+    @property
+    def shows_key(self) -> bool:
+        """Whether the client says who it is, by a key or a certificate."""
+        return any(self.header_keys) or any(self.query_keys) or self.certificate_subject != ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has a route that the client's address is the caller of."""
+        route = self.route
+        return route is not None and route.open and (route.document is None or not self.shows_key)
+
     def public_origin(self) -> PublicOrigin:
         """Return the origin that the client has called, as a trusted proxy or else the request names it."""
         if not self.trusted_peer:

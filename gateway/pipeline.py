@@ -24,6 +24,7 @@ from gateway.stages.identify import CallerSource, authorize, identify, take_cred
 from gateway.stages.limit import require_allowed
 from gateway.stages.limits_endpoint import limits_endpoint
 from gateway.stages.normalize import normalize
+from gateway.stages.openapi_endpoint import openapi_endpoint
 from gateway.stages.prepare import ReadAhead, prepare, shorten_timeout
 from gateway.stages.record import Recorder
 from gateway.stages.redirect import redirect
@@ -85,10 +86,7 @@ class Gateway:
         self._respond: Callable[[Exchange], Awaitable[Reply]] = self._forward
 
     def redirecting(self, port: int) -> "Gateway":
-        """Return a gateway that sends every request to https at `port` and records it.
-
-        It calls no limiter and no upstream.
-        """
+        """Return a gateway that redirects every request to https at `port`, and asks no limiter and no upstream."""
         redirecting = copy(self)
         redirecting._respond = partial(redirecting._redirect, port)
         return redirecting
@@ -188,7 +186,7 @@ class Gateway:
         route = self._match(x, table)
         found = (
             self._visitors.find(x.client, route.open_plan, route.open_windows, route.open_tag)
-            if route.open
+            if route.open and (route.document is None or not x.shows_key)
             else identify(x, self.credentials, self.callers, self.clock.wall())
         )
         caller = x.caller = found if isinstance(found, Caller) else await found
@@ -246,8 +244,10 @@ class Gateway:
         return normalize(x.answer, x, route)
 
     async def _answer_otherwise(self, x: Exchange, route: Route, caller: Caller, decision: Decision) -> Reply:
-        """Report the caller's limits, or pass on a handshake, whose reply may open a tunnel. Raises GatewayError."""
+        """Answer at the gateway itself, or pass on a handshake, whose reply may open a tunnel. Raises GatewayError."""
         if not x.upgrade:
+            if route.document is not None:
+                return await openapi_endpoint(x, route, caller, route.document)
             return await limits_endpoint(x, caller, decision, self._accounts)
         upstream = require_upgrade(x, route)
         call = x.call = ask_to_switch(x, await prepare(x, route, caller, self.id_field))

@@ -9,7 +9,7 @@ import click
 from gateway.cli.friendly_errors import friendly_errors
 from gateway.cli.tables import aligned
 from gateway.settings import Config, load
-from gateway.settings.schema.config import LIMITS_ROUTE
+from gateway.settings.schema.config import OPENAPI_ROUTE
 from gateway.settings.schema.routing import Match
 
 HEADER = ("methods", "path", "id", "upstream", "auth", "plan", "envelope", "total")
@@ -20,11 +20,13 @@ def rows(config: Config) -> list[tuple[str, ...]]:
 
     A prefix ends with `/**`. Routes with keys have no plan of their own.
     """
-    path = config.server.limits_path
-    limits_endpoint: list[tuple[str, ...]] = (
-        [] if path is None else [("GET", path, LIMITS_ROUTE, "-", "key", "-", "wrap", "-")]
-    )
-    return limits_endpoint + [
+    own: list[tuple[str, ...]] = [
+        ("GET", each.path, each.id, "-", "none", "anonymous", "passthrough", "-")
+        if each.id == OPENAPI_ROUTE
+        else ("GET", each.path, each.id, "-", "key", "-", "wrap", "-")
+        for each in config.own_paths()
+    ]
+    return own + [
         (
             ",".join(route.match.methods),
             _spelled_match(route.match),

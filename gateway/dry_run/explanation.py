@@ -223,8 +223,7 @@ def _failed(x: Exchange) -> CheckName | None:
 
 def _is_anonymous(x: Exchange) -> bool:
     """Return whether the client's address is the caller: on an open route, or for a preflight of a browser."""
-    shown = any(x.header_keys) or any(x.query_keys) or x.certificate_subject
-    return x.caller is not None and ((x.route is not None and x.route.open) or not shown)
+    return x.caller is not None and (x.is_open or not x.shows_key)
 
 
 def _caller(x: Exchange) -> CallerReport | None:

@@ -17,7 +17,7 @@ from gateway.kernel.ids import Ids
 from gateway.limiter.interface import Decider
 from gateway.net.write_batch import WriteBatch
 from gateway.observe.metrics import Metrics
-from gateway.openapi.compile import compile_contracts
+from gateway.openapi.compile import compile_contracts, unchecked
 from gateway.pipeline import Gateway
 from gateway.settings import Config
 from gateway.settings.schema.server import ListenerSettings
@@ -56,11 +56,11 @@ def compiled(config: Config, clock: Clock, *, contracts: bool = True) -> Compile
     Without `contracts` requests are not checked by the documents of their APIs. Raises PairError for unusable TLS
     files, and ConfigError for unusable documents.
     """
-    requests = compile_contracts(config).requests if contracts else {}
+    known = compile_contracts(config) if contracts else unchecked(config)
     snapshot = compile_snapshot(config, None, "dry run")
     upstreams = build_upstreams(config, snapshot.shared_state, Metrics(), clock, WriteBatch())
     faults, credentials = build_faults(config), build_credentials(config)
-    table = build_routes(config, upstreams, faults, requests)
+    table = build_routes(config, upstreams, faults, known.requests, document=known.document)
     return Compiled(config, table, credentials, faults, upstreams, credentials.keyring.named)
 
 

@@ -10,6 +10,7 @@ from gateway.kernel.http.path_patterns import Param
 from gateway.openapi.decoding import ValueDecoder, decoder, decoder_of, properties_of
 from gateway.openapi.document_problems import DocumentProblems
 from gateway.openapi.documents import Documents
+from gateway.openapi.exporting import PublishedDocument
 from gateway.openapi.load import load_document
 from gateway.openapi.model import ApiDocument, Operation, Parameter, Schema
 from gateway.openapi.request_contract import BodyContract, RequestContract, body_kind
@@ -28,9 +29,10 @@ _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 
 
 class Contracts(NamedTuple):
-    """By the ids of routes."""
+    """`requests` by the ids of routes, and the document that is served at `server.openapi_path`, None for none."""
 
     requests: dict[str, RequestContract]
+    document: PublishedDocument | None = None
 
 
 class ContractCompiler:
@@ -43,6 +45,10 @@ class ContractCompiler:
         self._report = report
         self._problem = problem
         self._documents: dict[str, ApiDocument | None] = {}
+
+    def published(self, config: Config) -> PublishedDocument | None:
+        """Return the document that is served, made with the documents that were read."""
+        return None if config.server.openapi_path is None else PublishedDocument(config, self._documents)
 
     def document(self, file: str) -> ApiDocument | None:
         """Return a document, None if it cannot be used, which is reported."""
@@ -196,7 +202,12 @@ def compile_contracts(config: Config) -> Contracts:
         raise ConfigError([Problem("routes", 0, 0, "", error.TEXT, error.HINT)]) from None
     if found:
         raise ConfigError(found)
-    return Contracts(requests)
+    return Contracts(requests, compiler.published(config))
+
+
+def unchecked(config: Config) -> Contracts:
+    """Return no contracts. The document that is served knows nothing of those of services then."""
+    return Contracts({}, None if config.server.openapi_path is None else PublishedDocument(config, {}))
 
 
 def check_contracts(context: CheckContext) -> None:

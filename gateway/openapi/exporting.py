@@ -4,44 +4,113 @@ What the document of a service says stands inside of what the gateway makes of i
 replies are in the envelope, and errors have the codes of the gateway.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
-from typing import Any
+import asyncio
+import json
+from collections.abc import Callable, Iterable, Mapping
+from hashlib import sha256
+from typing import Any, Literal, NamedTuple
+
+import yaml
 
 from gateway import __version__
-from gateway.kernel.faults import Fault
 from gateway.kernel.http import path_patterns
 from gateway.kernel.http.path_patterns import Param, Rest
-from gateway.openapi.envelope_schemas import COMPONENT, ENVELOPE, HEADERS, LIMIT_FIELDS, SAMPLE_ID, enveloped
-from gateway.openapi.model import DEFINITION, ApiDocument, Operation, Response
+from gateway.kernel.memo import Memo
+from gateway.openapi.envelope_schemas import (
+    COMPONENT,
+    ENVELOPE,
+    HEADERS,
+    SAMPLE_ID,
+    SharedResponses,
+    described_reply,
+    enveloped,
+    json_content,
+)
+from gateway.openapi.model import DEFINITION, ApiDocument, Audience, Operation, Response
 from gateway.settings import Config
 from gateway.settings.schema.routing import RouteSettings
 from gateway.table.compile import build_faults
 
-DocumentSource = Callable[[str], ApiDocument]
+DocumentSource = Callable[[str], ApiDocument | None]
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_ANYWHERE = frozenset({400, 401, 403, 404, 405, 408, 413, 414, 429, 431, 500, 503})
-"""Statuses of the gateway's own errors that any route may give."""
 _STYLES = {"simple": "simple", "form": "form", "space": "spaceDelimited", "pipe": "pipeDelimited", "deep": "deepObject"}
 
 
-def exported(config: Config, source: DocumentSource, routes: Iterable[RouteSettings] | None = None) -> dict[str, Any]:
-    """Return the document of `routes`, None for all of them. `source` returns the documents that routes name."""
-    return _Export(config, source).document(config.routes if routes is None else routes)
+class Published(NamedTuple):
+    """A document as it is sent, and its entity tag."""
+
+    body: bytes
+    tag: str
+
+
+class PublishedDocument:
+    """The document of the routes of a configuration, for everybody what it may use. `documents` are by file."""
+
+    MOST = 32
+    """Documents that are remembered, the newest ones."""
+
+    def __init__(self, config: Config, documents: Mapping[str, ApiDocument | None]) -> None:
+        self._config = config
+        self._documents = documents
+        self._known: Memo[tuple[Audience, str], Published] = Memo(self.MOST)
+        self._making = asyncio.Lock()
+
+    async def of(self, audience: Audience, form: Literal["json", "yaml"]) -> Published:
+        """Return the document for `audience`, which is made once as long as it is remembered.
+
+        It is made in a thread, one at a time: that takes a while for hundreds of routes.
+        """
+        known = self._known.get((audience, form))
+        if known is None:
+            async with self._making:
+                known = self._known.get((audience, form))
+                if known is None:
+                    made = await asyncio.to_thread(self._make, audience, form)
+                    known = self._known.keep((audience, form), made)
+        return known
+
+    def _make(self, audience: Audience, form: Literal["json", "yaml"]) -> Published:
+        body = written(exported(self._config, self._documents.get, audience=audience), form).encode()
+        return Published(body, f'"{sha256(body).hexdigest()[:32]}"')
+
+
+def written(document: dict[str, Any], form: Literal["json", "yaml"]) -> str:
+    """Return a document as text."""
+    if form == "yaml":
+        dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+        separate = json.loads(json.dumps(document))  # parts that are one object would become anchors and aliases
+        return yaml.dump(separate, Dumper=dumper, sort_keys=False, allow_unicode=True, width=120)
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def exported(
+    config: Config,
+    source: DocumentSource,
+    routes: Iterable[RouteSettings] | None = None,
+    audience: Audience | None = None,
+) -> dict[str, Any]:
+    """Return the document of `routes`, None for all of them, as far as `audience` may use them; None: everything.
+
+    `source` returns the documents that routes name, None for one that there is not.
+    """
+    return _Export(config, source, audience).document(config.routes if routes is None else routes)
 
 
 class _Export:
-    def __init__(self, config: Config, source: DocumentSource) -> None:
+    def __init__(self, config: Config, source: DocumentSource, audience: Audience | None) -> None:
         self._config = config
+        self._audience = audience
         self._source = source
-        self._faults = build_faults(config)
         self._schemas: dict[str, Any] = dict(ENVELOPE)
         self._names: dict[tuple[str, str], str] = {}
+        self._responses = SharedResponses(build_faults(config))
 
     def document(self, routes: Iterable[RouteSettings]) -> dict[str, Any]:
         paths: dict[str, dict[str, Any]] = {}
         for route in sorted(routes, key=lambda each: each.match.path or each.match.prefix or ""):
             for method in route.match.methods:
+                if self._audience is not None and not self._audience.may_use(route, method):
+                    continue
                 paths.setdefault(_template(route), {})[method.lower()] = self._operation(route, method)
         key = self._config.auth.key
         return {
@@ -65,6 +134,7 @@ class _Export:
                     }
                 },
                 "headers": HEADERS,
+                "responses": self._responses.components,
                 "schemas": self._schemas,
             },
         }
@@ -72,6 +142,8 @@ class _Export:
     def _limits(self) -> str:
         lines = ["Limits of the plans:", ""]
         for plan in self._config.plans:
+            if self._audience is not None and plan.id != self._audience.plan:
+                continue
             limits = [f"{limit.max} calls in {limit.per:g} s" for limit in plan.limits if not limit.shadow]
             lines.append(f"- {plan.id}: {', '.join(limits) or 'none'}")
         return "\n".join(lines)
@@ -113,7 +185,7 @@ class _Export:
             ]
         if route.auth == "none":
             made["security"] = []
-        made["responses"] = self._responses(route, method, document, operation)
+        made["responses"] = self._replies(route, method, document, operation)
         return made
 
     def _described(self, route: RouteSettings, method: str) -> tuple[ApiDocument | None, Operation | None]:
@@ -121,7 +193,7 @@ class _Export:
         if request is None or request.openapi is None:
             return None, None
         document = self._source(request.openapi)
-        operation = document.operations.get(request.operation or "")
+        operation = None if document is None else document.operations.get(request.operation or "")
         return (document, operation) if operation is not None and operation.method == method else (None, None)
 
     def _parameters(self, route: RouteSettings, document: ApiDocument, operation: Operation) -> list[dict[str, Any]]:
@@ -145,7 +217,7 @@ class _Export:
             for name, media in content.items()
         }
 
-    def _responses(
+    def _replies(
         self, route: RouteSettings, method: str, document: ApiDocument | None, operation: Operation | None
     ) -> dict[str, Any]:
         described: dict[str, Response] = {} if operation is None else operation.responses
@@ -155,39 +227,24 @@ class _Export:
                 assert document is not None
                 made[status] = self._success(route, method, document, response, status)
         if not made:
-            made["2XX"] = _reply("What the service answers.", _json({"$ref": f"{COMPONENT}Success"}))
-        by_status: dict[int, list[Fault]] = defaultdict(list)
-        for fault in self._faults.values():
-            if self._may_give(route, fault):
-                by_status[fault.status].append(fault)
-        for number, faults in sorted(by_status.items()):
-            made[str(number)] = _error(faults, retry=any(fault.retryable for fault in faults))
-        made["default"] = _reply("Any other error.", _json({"$ref": f"{COMPONENT}Error"}))
-        return made
-
-    def _may_give(self, route: RouteSettings, fault: Fault) -> bool:
-        checked = route.request is not None and route.request.mode == "enforce"
-        if fault.status == 415:
-            return checked
-        if fault.status == 401:
-            return route.auth == "key"
-        return fault.status in _ANYWHERE and (checked or not fault.name.startswith("request_in"))
+            made["2XX"] = self._responses.success()
+        return made | self._responses.errors(route)
 
     def _success(
         self, route: RouteSettings, method: str, document: ApiDocument, response: Response, status: str
     ) -> dict[str, Any]:
         description = response.description or "What the service answers."
         if status in {"204", "205", "304"} or method == "HEAD":
-            return _reply(description, {})
+            return described_reply(description, {})
         if self._config.envelope_of(route).mode == "passthrough":
-            return _reply(description, self._content(document, response.content))
+            return described_reply(description, self._content(document, response.content))
         media = next((each for name, each in response.content.items() if "json" in name), None)
         result: Any = {} if media is None else self._schema(document, media.schema)
-        made = _json(enveloped(result))
+        made = json_content(enveloped(result))
         if media is not None and media.examples:
             example = {"result": media.examples[0]}
             made["application/json"]["example"] = {"requestId": SAMPLE_ID, "status": "SUCCESS", "data": example}
-        return _reply(description, made)
+        return described_reply(description, made)
 
     def _schema(self, document: ApiDocument, schema: Any) -> Any:
         """Return a schema whose references lead to the components of the document that is made."""
@@ -225,21 +282,3 @@ def _names(route: RouteSettings) -> list[str]:
     if route.match.path is None:
         return ["rest"]
     return [each.name for each in path_patterns.parse(route.match.path) if isinstance(each, Param | Rest)]
-
-
-def _json(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"application/json": {"schema": schema}}
-
-
-def _reply(description: str, content: dict[str, Any], *more: str) -> dict[str, Any]:
-    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", *LIMIT_FIELDS, *more)}
-    return {"description": description, "headers": headers} | ({"content": content} if content else {})
-
-
-def _error(faults: list[Fault], *, retry: bool) -> dict[str, Any]:
-    codes = sorted({fault.code for fault in faults})
-    messages = dict.fromkeys(f"{fault.code} {fault.message}" for fault in faults)
-    narrowed = {"properties": {"data": {"properties": {"code": {"type": "integer", "examples": codes}}}}}
-    schema = {"allOf": [{"$ref": f"{COMPONENT}Error"}, narrowed]}
-    more = ["Retry-After"] if retry else []
-    return _reply(f"{', '.join(messages)}, or an error of the service.", _json(schema), *more)

@@ -4,11 +4,12 @@ Schemas are JSON Schema 2020-12 as plain data. They refer to one another by `#/$
 `ApiDocument.schemas`.
 """
 
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
 from gateway.settings.positions import Position
+from gateway.settings.schema.routing import RouteSettings
 
 Schema: TypeAlias = dict[str, Any] | bool
 ParameterLocation: TypeAlias = Literal["path", "query", "header", "cookie"]
@@ -127,3 +128,22 @@ class ApiDocument(msgspec.Struct, frozen=True):
             seen.add(schema["$ref"])
             schema = self.schemas[schema["$ref"].removeprefix(DEFINITION)]
         return schema
+
+
+class Audience(NamedTuple):
+    """Who reads a document.
+
+    `routes` and `methods` are those that its key may use, None for all. `keyed`: there is a key.
+    """
+
+    plan: str
+    keyed: bool = False
+    routes: frozenset[str] | None = None
+    methods: frozenset[str] | None = None
+
+    def may_use(self, route: RouteSettings, method: str) -> bool:
+        """Return whether a call to `route` would be let through."""
+        if route.auth == "none":
+            return True
+        allowed = self.routes is None or route.id in self.routes
+        return self.keyed and allowed and (self.methods is None or method in self.methods)

@@ -289,6 +289,6 @@ def _lane_of(x: Exchange, status: int) -> Lane:
     """Return where among the last errors this one is kept, so that nobody crowds out those of others."""
     if status >= 500 or x.outcome == "cut":
         return Lane.fault
-    if x.caller is None or (x.route is not None and x.route.open) or status in _UNBOUNDED_STATUSES:
+    if x.caller is None or x.is_open or status in _UNBOUNDED_STATUSES:
         return Lane.stranger
     return Lane.caller

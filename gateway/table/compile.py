@@ -26,7 +26,7 @@ from gateway.table.cors import cross_origin, route_cors
 from gateway.table.keyring import Credentials, Keyring
 from gateway.table.keys import KeyMaker, Made
 from gateway.table.limits import one_tag, plan_windows, tariff
-from gateway.table.limits_route import limits_route
+from gateway.table.limits_route import own_routes
 from gateway.table.public_urls import UrlMapping, url_mapping
 from gateway.table.quotas import Meters
 from gateway.table.reading_law import ServiceAddresses
@@ -80,19 +80,18 @@ def build_routes(
     faults: dict[str, Fault],
     requests: Mapping[str, Any] = MappingProxyType({}),
     mirrors: MirrorLog | None = None,
+    document: Any = None,
 ) -> RouteTable:
     """Return the table of all routes. `upstreams` maps ids to upstreams, `requests` those of routes to contracts.
 
-    `mirrors` keeps what became of copies, None keeps nothing.
+    `mirrors` keeps what became of copies, None keeps nothing. `document` is as for `own_routes`.
     """
     maker, log = _RouteMaker(config, faults), mirrors or MirrorLog.silent()
     routes = [maker.make(route, sender_of(route, upstreams, log), requests.get(route.id)) for route in config.routes]
-    path = config.server.limits_path
     privacy, response_set = _privacy(tuple(config.defaults.headers.response.set.items()), config.auth.key.header)
     keyed = _own_set(response_set, privacy)
     cross = cross_origin(config)
-    limits_cors = None if cross is None else cross.unrouted
-    limits_routes = () if path is None else (limits_route(path, keyed, limits_cors),)
+    own = own_routes(config, keyed, None if cross is None else cross.unrouted, document)
     services: dict[str, ServiceAddresses] = {each.id: _addresses(each) for each in config.upstreams}
     for route in config.routes:
         if route.split or route.mirror is not None:  # its calls reach all of them
@@ -103,22 +102,22 @@ def build_routes(
     make = partial(
         RouteTable, unrouted=keyed, merges=merges, services=services, cross_origin=cross, compression=compression
     )
-    table = _table(routes, limits_routes, make)
+    table = _table(routes, own, make)
     if any(route.match_listener for route in routes):
         table.listeners = {
-            each.id: _table([route for route in routes if route.match_listener in {"", each.id}], limits_routes, make)
+            each.id: _table([route for route in routes if route.match_listener in {"", each.id}], own, make)
             for each in config.server.listeners
         }
     return table
 
 
-def _table(routes: Sequence[Route], limits_routes: Sequence[Route], make: Callable[..., RouteTable]) -> RouteTable:
+def _table(routes: Sequence[Route], own: Sequence[Route], make: Callable[..., RouteTable]) -> RouteTable:
     """Return the table of `routes`, with those for each host, and for header fields where a route has a condition."""
-    everything = [*routes, *limits_routes]
+    everything = [*routes, *own]
     if not any(route.match_host or route.specificity > (False, 0) for route in routes):
         return make(everything)
-    views = Views(routes, lambda tiers: make(everything, tiers=[limits_routes, *tiers]))
-    table = make(everything, tiers=[limits_routes, [route for route in routes if not route.match_host]])
+    views = Views(routes, lambda tiers: make(everything, tiers=[own, *tiers]))
+    table = make(everything, tiers=[own, [route for route in routes if not route.match_host]])
     table.views = views
     return table
 

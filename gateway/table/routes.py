@@ -83,6 +83,8 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     The conditions beside the path are `match_host` in lower case ("" for any host), `match_headers` as pairs of name
     and value, and `match_listener` ("" for any).
     `request` is the contract of its requests (gateway/openapi/request_contract.py), None if nothing is checked.
+    `document` is the OpenAPI document that the gateway serves here (gateway/openapi/exporting.py), None elsewhere. Such
+    a route is open, and a key that is sent all the same says who calls.
     """
 
     id: str
@@ -125,6 +127,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     match_headers: tuple[tuple[str, str], ...] = ()
     match_listener: str = ""
     request: Any = None
+    document: Any = None
     entity_tags: EntityTags = msgspec.field(default_factory=EntityTags)
     compression: CompressionRules | None = None
     caching: Caching | None = None

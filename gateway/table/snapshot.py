@@ -25,7 +25,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     `origins` is None for one that stands in no file. `needs_redis`: while Redis is away some callers are refused.
     `shared_state` holds what is found out about its targets. `requests` are the contracts of requests by the ids of
-    routes.
+    routes. `document` is the OpenAPI document that is served, None for none.
     """
 
     config: Config
@@ -37,12 +37,17 @@ class Snapshot(msgspec.Struct, frozen=True):
     credentials: Credentials
     shared_state: SharedState
     requests: Mapping[str, Any] = MappingProxyType({})
+    document: Any = None
 
 
 def compile_snapshot(
-    config: Config, origins: Origins | None, source: str, requests: Mapping[str, Any] = MappingProxyType({})
+    config: Config,
+    origins: Origins | None,
+    source: str,
+    requests: Mapping[str, Any] = MappingProxyType({}),
+    document: Any = None,
 ) -> Snapshot:
-    """Compile `config`. `requests` are the contracts of requests by the ids of routes."""
+    """Compile `config`. `requests` are the contracts of requests by the ids of routes, `document` as in `Snapshot`."""
     digest = sha256(repr(config).encode()).hexdigest()[:12]
     needs_redis = "deny" in config.ways_without_redis()
     urls = {upstream.id: [str(target.url) for target in upstream.targets] for upstream in config.upstreams}
@@ -57,4 +62,5 @@ def compile_snapshot(
         build_credentials(config),
         shared_state,
         requests,
+        document,
     )

@@ -139,7 +139,10 @@ class Assembly:
             SYSTEM_CLOCK.wall,
             config.observability.request_id.header,
         )
-        table = build_routes(config, self.upstreams, self.snapshot.faults, self.snapshot.requests, mirrors)
+        snapshot = self.snapshot
+        table = build_routes(
+            config, self.upstreams, snapshot.faults, snapshot.requests, mirrors, document=snapshot.document
+        )
         credentials = self.snapshot.credentials
         stored = None if self.key_sync is None else self.key_sync.keys
         handlers = query_handlers(self.limiter, credentials.keyring, table.routes, stored)

@@ -23,3 +23,20 @@ def test_as_text_it_shows_neither_fields_nor_the_query() -> None:
     assert repr(x) == f"<Exchange {x.request_id} GET ->"
     x.route = route()
     assert repr(x) == f"<Exchange {x.request_id} GET orders>"
+
+
+def test_who_calls_an_open_route_is_its_address_unless_the_route_serves_the_document_and_there_is_a_key() -> None:
+    for shown in (
+        {"header_keys": ["k"]},
+        {"query_keys": ["k"]},
+        {"certificate_subject": "CN=a"},
+        {"header_keys": [""]},
+    ):
+        x = exchange((), **shown)
+        x.route = route(open=True)
+        assert x.is_open
+        x.route = route(open=True, document=object())
+        assert x.is_open == (shown == {"header_keys": [""]})
+        assert x.shows_key != x.is_open
+        x.route = route()
+        assert not x.is_open

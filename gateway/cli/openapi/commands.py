@@ -1,6 +1,5 @@
 """The command `gateway openapi`."""
 
-import json
 import os
 import sys
 from fnmatch import fnmatchcase
@@ -9,11 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 import click
-import yaml
 
 from gateway.cli.friendly_errors import friendly_errors
 from gateway.openapi.compile import check_contracts
-from gateway.openapi.exporting import exported
+from gateway.openapi.exporting import exported, written
 from gateway.openapi.importing import ImportOptions, routes_of
 from gateway.openapi.load import load_document
 from gateway.openapi.merging import merge
@@ -114,10 +112,7 @@ def export_command(file: Path, organization: str | None, output: Literal["json",
         config = load(file, more_checks=check_contracts)
         routes = config.routes if organization is None else _usable(config, organization)
         document = exported(config, cache(lambda name: load_document(name)[0]), routes)
-    if output == "yaml":
-        click.echo(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120), nl=False)
-    else:
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    click.echo(written(document, output), nl=False)
 
 
 def _usable(config: Config, organization: str) -> list[RouteSettings]:

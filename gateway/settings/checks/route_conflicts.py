@@ -11,7 +11,7 @@ from gateway.kernel.http.path_patterns import Param, Rest, parse, parse_prefix
 from gateway.kernel.http.route_conditions import MOST_COMBINATIONS, combinations
 from gateway.settings.checks.context import CheckContext
 from gateway.settings.positions import Loc
-from gateway.settings.schema.config import LIMITS_ROUTE
+from gateway.settings.schema.config import OwnRoute
 from gateway.settings.schema.routing import FRAMING, Match, RouteSettings
 from gateway.settings.schema.values import did_you_mean
 
@@ -33,17 +33,22 @@ def shape(match: Match) -> Shape:
 
 def check_overlaps(context: CheckContext) -> None:
     """Report every route of which an earlier one, or the gateway's own, takes some or all requests."""
-    limits_path = context.config.server.limits_path
-    limits_shape = None if limits_path is None else shape(Match(path=limits_path))
-    for loc in context.ids("routes").get(LIMITS_ROUTE, []) if limits_path is not None else []:
-        context.report(loc, f"`{LIMITS_ROUTE}` is the id of the route at `server.limits_path`", "choose another id")
+    own: dict[Shape, OwnRoute] = {}
+    for mine in context.config.own_paths():
+        other = own.setdefault(shape(Match(path=mine.path)), mine)
+        if other is not mine:
+            text = f"`{mine.path}` is `server.{other.setting}`"
+            context.report(("server", mine.setting), text, "choose another path for one of them")
+    for route_id, setting in {mine.id: mine.setting for mine in own.values()}.items():
+        for loc in context.ids("routes").get(route_id, []):
+            context.report(loc, f"`{route_id}` is the id of the route at `server.{setting}`", "choose another id")
     claimed: dict[tuple[Shape, str], list[tuple[Loc, RouteSettings]]] = {}
     for loc, route in context.entries("routes", context.config.routes):
         form = shape(route.match)
-        if form == limits_shape:
+        if form in own:
             context.report(
                 (*loc, "match", "path"),
-                f"`{route.match.path}` is `server.limits_path`",
+                f"`{route.match.path}` is `server.{own[form].setting}`",
                 "choose another path for one of them",
             )
         methods = dict.fromkeys(route.match.methods)

@@ -1,6 +1,6 @@
 """The whole configuration, and what its parts mean together."""
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import BeforeValidator, Field, field_validator
 
@@ -17,6 +17,19 @@ from gateway.settings.schema.routing import Defaults, EnvelopeSettings, ErrorOve
 from gateway.settings.schema.server import AdminSettings, RedisSettings, ServerSettings
 from gateway.settings.schema.types import Many, Section, Version, section
 from gateway.settings.schema.upstreams import Timeouts, UpstreamSettings
+
+LIMITS_ROUTE = "gateway.limits"
+"""The id of the route at `server.limits_path`."""
+OPENAPI_ROUTE = "gateway.openapi"
+"""The id of the routes at `server.openapi_path`, for JSON and for YAML."""
+
+
+class OwnRoute(NamedTuple):
+    """A path that the gateway answers itself. `setting` is the field of `server` that has it."""
+
+    id: str
+    path: str
+    setting: str
 
 
 class Config(Section):
@@ -95,9 +108,19 @@ class Config(Section):
         )
 
     def route_ids(self) -> frozenset[str]:
-        """Return the ids of routes in logs and metrics: those of `routes`, and that of the gateway's own route."""
-        own = () if self.server.limits_path is None else (LIMITS_ROUTE,)
-        return frozenset((*(route.id for route in self.routes), *own))
+        """Return the ids of routes in logs and metrics: those of `routes`, and of the gateway's own routes."""
+        return frozenset((*(route.id for route in self.routes), *(each.id for each in self.own_paths())))
+
+    def own_paths(self) -> tuple[OwnRoute, ...]:
+        """Return what the gateway answers itself."""
+        server = self.server
+        own: list[OwnRoute] = []
+        if server.limits_path is not None:
+            own.append(OwnRoute(LIMITS_ROUTE, server.limits_path, "limits_path"))
+        if server.openapi_path is not None:
+            as_yaml = server.openapi_path.removesuffix("json") + "yaml"
+            own += [OwnRoute(OPENAPI_ROUTE, path, "openapi_path") for path in (server.openapi_path, as_yaml)]
+        return tuple(own)
 
     def admin_addresses(self) -> AddressRules | None:
         """Return who may ask the admin listener, None for everybody."""
@@ -139,9 +162,6 @@ class Config(Section):
         )
         return self.upstream_of(route).timeouts.model_copy(update=inherited | own)
 
-
-LIMITS_ROUTE = "gateway.limits"
-"""The id of the route at `server.limits_path`."""
 
 LISTS = ("organizations", "plans", "keys", "upstreams", "routes")
 """Sections that are lists of things with an `id`."""

@@ -2,22 +2,22 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from gateway.kernel.http.path_patterns import parse
 from gateway.kernel.limits.token_bucket import OnFailure
 from gateway.net.address import Address as TcpAddress
 from gateway.net.redis_url import with_login
 from gateway.settings.schema.types import (
     AddressRange,
     AddressValue,
+    DocumentPath,
     Duration,
     Id,
     ListenAddress,
     Many,
+    OwnPath,
     Password,
     PasswordFile,
-    PathPattern,
     PositiveDuration,
     RedisUrlValue,
     Section,
@@ -167,18 +167,16 @@ class ServerSettings(Section):
     )
     limits: WorkerLimits = section(WorkerLimits, "How much memory clients may take, of each worker.")
     paths: Paths = section(Paths, "How the paths of requests are taken.")
-    limits_path: PathPattern | None = Field(
+    limits_path: OwnPath | None = Field(
         default=None,
         description="Where a caller is told what it has of its limits, at no cost: `/_gateway/limits`, for example. "
         "Left out: nowhere.",
     )
-
-    @field_validator("limits_path")
-    @classmethod
-    def _one_path(cls, path: str | None) -> str | None:
-        if path is not None and not all(isinstance(segment, str) for segment in parse(path)):
-            raise RefusedError("a path without parameters is wanted here")
-        return path
+    openapi_path: DocumentPath | None = Field(
+        default=None,
+        description="Where the OpenAPI document of the routes is served: `/openapi.json`, for example, and "
+        "`/openapi.yaml` then. Left out: nowhere.",
+    )
 
 
 class AdminSettings(Section):

@@ -75,6 +75,8 @@ HeaderValue: TypeAlias = Annotated[str, PlainValidator(values.header_value), _sh
 QueryName: TypeAlias = Annotated[str, PlainValidator(values.query_name), _shape(pattern=r"^[A-Za-z0-9._~-]+$")]
 Method: TypeAlias = Annotated[str, PlainValidator(values.method), _shape(enum=list(values.METHODS))]
 PathPattern: TypeAlias = Annotated[str, PlainValidator(values.path_pattern), _shape(pattern="^/")]
+OwnPath: TypeAlias = Annotated[str, PlainValidator(values.own_path), _shape(pattern="^/")]
+DocumentPath: TypeAlias = Annotated[str, PlainValidator(values.document_path), _shape(pattern=r"^/.*\.json$")]
 PathPrefix: TypeAlias = Annotated[str, PlainValidator(values.path_prefix), _shape(pattern="^/")]
 AddressValue: TypeAlias = Annotated[
     net.Address, PlainValidator(addresses.address), spelled, _shape(pattern=":[0-9]{1,5}$")

@@ -149,6 +149,20 @@ def path_pattern(value: object) -> str:
     return text
 
 
+def own_path(value: object) -> str:
+    text = path_pattern(value)
+    if not all(isinstance(segment, str) for segment in patterns.parse(text)):
+        raise RefusedError("a path without parameters is wanted here")
+    return text
+
+
+def document_path(value: object) -> str:
+    text = own_path(value)
+    if not text.endswith(".json"):
+        raise RefusedError("the path of the document ends with `.json`", "with `.yaml` in place of that it is YAML")
+    return text
+
+
 def path_prefix(value: object) -> str:
     text = text_of(value, "a path such as `/v1/orders`")
     patterns.parse_prefix(text)

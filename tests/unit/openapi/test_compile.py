@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.openapi.compile import compile_contracts
-from gateway.settings import Config, ConfigError
+from gateway.openapi.compile import compile_contracts, unchecked
+from gateway.openapi.model import Audience
+from gateway.settings import Config, ConfigError, load
 from tests.contract_documents import ROUTE, contract, loaded
 
 
@@ -83,3 +84,17 @@ def test_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         compile_contracts(config)
     (found,) = problems(tmp_path, "{openapi: pets.yaml, operation: createPet}")
     assert found.endswith("is not installed; install the extra: `pip install 'api-gateway[openapi]'`")
+
+
+async def test_the_document_that_is_served_is_made_with_those_of_services(tmp_path: Path) -> None:
+    config = loaded(tmp_path, ROUTE % "{openapi: pets.yaml, operation: createPet}")
+    assert compile_contracts(config).document is None
+    assert unchecked(config) == ({}, None)
+    (tmp_path / "gateway.yaml").write_text(
+        (tmp_path / "gateway.yaml").read_text() + "server: {openapi_path: /api.json}\n"
+    )
+    served = load(tmp_path / "gateway.yaml", {})
+    for contracts, summaries in ((compile_contracts(served), 1), (unchecked(served), 0)):
+        assert contracts.document is not None
+        shown = (await contracts.document.of(Audience("standard", keyed=True), "json")).body
+        assert shown.count(b'"Add a pet."') == summaries

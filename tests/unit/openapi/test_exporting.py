@@ -1,16 +1,19 @@
 """One document of all routes, as callers see them."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from openapi_spec_validator import validate
 
-from gateway.openapi.exporting import exported
+from gateway.openapi.exporting import PublishedDocument, exported
 from gateway.openapi.importing import ImportOptions, routes_of
 from gateway.openapi.load import load_document
 from gateway.openapi.merging import merge
+from gateway.openapi.model import Audience
 from gateway.settings import Config, load, parse
 from tests.contract_documents import DOCUMENTS
 
@@ -59,8 +62,10 @@ def test_an_operation(tmp_path: Path) -> None:
     example = created["responses"]["201"]["content"]["application/json"]["example"]
     assert example["data"]["result"]["name"] == "Rex"
     assert {"400", "401", "403", "415", "429", "503", "default"} <= set(created["responses"])
-    assert "Retry-After" in created["responses"]["429"]["headers"]
-    assert "8000 Limit exceeded" in created["responses"]["429"]["description"]
+    assert created["responses"]["429"] == {"$ref": "#/components/responses/Error429"}
+    limited = document["components"]["responses"]["Error429"]
+    assert "Retry-After" in limited["headers"]
+    assert "8000 Limit exceeded" in limited["description"]
     assert created["requestBody"]["content"]["application/json"]["example"] == {"name": "Rex", "kind": "dog"}
     got = document["paths"]["/v1/pets/{petId}"]["get"]
     assert got["security"] == []
@@ -89,7 +94,8 @@ routes:
     listed = document["paths"]["/v1/{rest}"]["get"]
     assert listed["operationId"] == "all-get"
     assert "415" not in listed["responses"]
-    assert listed["responses"]["2XX"]["content"]["application/json"]["schema"] == {
+    assert listed["responses"]["2XX"] == {"$ref": "#/components/responses/Success"}
+    assert document["components"]["responses"]["Success"]["content"]["application/json"]["schema"] == {
         "$ref": "#/components/schemas/Success"
     }
 
@@ -114,3 +120,63 @@ routes:
     }
     assert [each.get("name") for each in document["paths"]["/b/{rest}"]["get"]["parameters"]] == [None, "rest"]
     assert {"Pet", "Pet-2", "NewPet-2"} <= set(document["components"]["schemas"])
+
+
+SERVED = parse(
+    UPSTREAMS
+    + """
+plans: [{id: gold, limits: [{id: minute, max: 7, per: 1m}]}, {id: free, limits: [{id: minute, max: 3, per: 1m}]}]
+routes:
+  - {id: open, upstream: u, match: {path: /open, methods: [GET]}, auth: none}
+  - {id: orders, upstream: u, match: {path: /orders, methods: [GET, POST]}}
+  - {id: bills, upstream: u, match: {path: /bills, methods: [GET]}, request: {openapi: pets.yaml, operation: listPets}}
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("audience", "expected"),
+    [
+        (Audience("gold", keyed=True), {"/open": {"get"}, "/orders": {"get", "post"}, "/bills": {"get"}}),
+        (Audience("gold", keyed=True, routes=frozenset({"orders"})), {"/open": {"get"}, "/orders": {"get", "post"}}),
+        (Audience("gold", keyed=True, methods=frozenset({"POST"})), {"/open": {"get"}, "/orders": {"post"}}),
+        (Audience("anonymous"), {"/open": {"get"}}),
+    ],
+)
+async def test_everybody_is_shown_what_it_may_use(audience: Audience, expected: dict[str, set[str]]) -> None:
+    document = json.loads((await PublishedDocument(SERVED, {}).of(audience, "json")).body)
+    validate(document)
+    assert {path: set(operations) for path, operations in document["paths"].items()} == expected
+    assert ("gold: 7 calls" in document["info"]["description"]) == (audience.plan == "gold")
+    assert "free" not in document["info"]["description"]
+    assert document["paths"].get("/orders", {}).get("post", {}).get("operationId") in {None, "orders-post"}
+
+
+async def test_a_document_is_made_once_for_all_who_may_use_the_same() -> None:
+    published = PublishedDocument(SERVED, {})
+    first = await published.of(Audience("gold", keyed=True, routes=frozenset({"orders"})), "json")
+    assert await published.of(Audience("gold", keyed=True, routes=frozenset({"orders"})), "json") is first
+    other = await published.of(Audience("gold", keyed=True, routes=frozenset({"bills"})), "json")
+    assert other.tag != first.tag
+    for number in range(PublishedDocument.MOST):
+        await published.of(Audience("gold", keyed=True, routes=frozenset({str(number)})), "json")
+    again = await published.of(Audience("gold", keyed=True, routes=frozenset({"orders"})), "json")
+    assert again is not first
+    assert again == first
+
+
+async def test_yaml_says_the_same() -> None:
+    published = PublishedDocument(SERVED, {})
+    as_json, as_yaml = (
+        await published.of(Audience("gold", keyed=True), "json"),
+        await published.of(Audience("gold", keyed=True), "yaml"),
+    )
+    assert yaml.safe_load(as_yaml.body) == json.loads(as_json.body)
+    assert as_yaml.tag != as_json.tag
+    assert not any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(as_yaml.body))
+
+
+async def test_who_waits_for_the_same_document_gets_the_one_that_is_made() -> None:
+    published = PublishedDocument(SERVED, {})
+    one, other = await asyncio.gather(*(published.of(Audience("gold", keyed=True), "json") for _ in range(2)))
+    assert one is other

@@ -43,6 +43,17 @@ def test_what_is_beside_and_below_is_not_its_own() -> None:
     assert table(TEXT).match("POST", "/_gateway").id == "all"
 
 
+def test_the_document_is_served_to_everybody_within_its_limits() -> None:
+    config, document = parse(TEXT.replace("{limits_path: /_gateway/limits}", "{openapi_path: /api.json}")), object()
+    table = build_routes(config, {"orders": Echo()}, {}, document=document)
+    for path in ("/api.json", "/api.yaml"):
+        found = table.match("GET", path)
+        assert (found.id, found.pattern, found.upstream, found.tariff) == ("gateway.openapi", path, None, None)
+        assert (found.open, found.open_plan, found.document) == (True, "anonymous", document)
+        assert [window.max for window in found.open_windows] == [300]
+    assert build_routes(config, {"orders": Echo()}, {}).match("GET", "/api.json").id == "all"
+
+
 def test_without_a_path_there_is_none() -> None:
     text = TEXT.replace("server: {limits_path: /_gateway/limits}\n", "").replace("prefix: /", "prefix: /v1")
     with pytest.raises(GatewayError) as raised:

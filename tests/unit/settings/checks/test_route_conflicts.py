@@ -58,6 +58,30 @@ def test_its_id_is_taken_as_well() -> None:
     assert parse(configuration("{path: /a}") + OWN).route_ids() == {"r0", "gateway.limits"}
 
 
+def test_the_paths_of_the_document_are_nobody_elses_either() -> None:
+    text = configuration("{path: /api.json}", "{path: /api.yaml, methods: [POST]}").replace("r1", "gateway.openapi")
+    assert complaints(text + "server: {openapi_path: /api.json, limits_path: /api.yaml}\n") == [
+        "4:39 routes[0].match.path: `/api.json` is `server.openapi_path`; choose another path for one of them",
+        "5:8 routes[1].id: `gateway.openapi` is the id of the route at `server.openapi_path`; choose another id",
+        "5:52 routes[1].match.path: `/api.yaml` is `server.limits_path`; choose another path for one of them",
+        "6:24 server.openapi_path: `/api.yaml` is `server.limits_path`; choose another path for one of them",
+    ]
+    own = "server: {openapi_path: /api.json}\n"
+    assert parse(configuration("{path: /a}") + own).route_ids() == {"r0", "gateway.openapi"}
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/{a}/x.json", "a path without parameters is wanted here"),
+        ("/openapi", "the path of the document ends with `.json`; with `.yaml` in place of that it is YAML"),
+    ],
+)
+def test_the_path_of_the_document_is_literal_and_ends_with_json(path: str, message: str) -> None:
+    (found,) = complaints(configuration("{path: /a}") + f"server: {{openapi_path: '{path}'}}\n")
+    assert message in found
+
+
 @pytest.mark.parametrize("path", ["/{a}", "/a/{rest*}"])
 def test_it_has_no_parameters(path: str) -> None:
     text = configuration("{path: /a}") + f"server: {{limits_path: '{path}'}}\n"

@@ -1,0 +1,57 @@
+"""stages/openapi_endpoint.py: the document for a caller, as it is, or 304."""
+
+import json
+
+import pytest
+
+from gateway.exchange import Exchange, Reply
+from gateway.openapi.exporting import PublishedDocument
+from gateway.settings import parse
+from gateway.stages.openapi_endpoint import openapi_endpoint
+from gateway.table import Caller
+from tests.samples import caller, exchange, route
+
+DOCUMENT = PublishedDocument(
+    parse(
+        """
+version: 1
+upstreams: [{id: u, targets: [{url: "http://127.0.0.1:1"}]}]
+routes:
+  - {id: open, upstream: u, match: {path: /open, methods: [GET]}, auth: none}
+  - {id: orders, upstream: u, match: {path: /orders, methods: [GET]}}
+"""
+    ),
+    {},
+)
+
+
+async def served(x: Exchange, one: Caller, pattern: str = "/openapi.json") -> Reply:
+    return await openapi_endpoint(x, route(pattern), one, DOCUMENT)
+
+
+@pytest.mark.parametrize("x", [exchange(header_keys=["k"]), exchange(query_keys=["k"])])
+async def test_a_key_is_shown_what_it_may_use(x: Exchange) -> None:
+    reply = await served(x, caller())
+    assert (reply.status, reply.source, set(json.loads(reply.body)["paths"])) == (200, "gateway", {"/open", "/orders"})
+    narrow = await served(x, caller(routes=frozenset({"other"})))
+    assert set(json.loads(narrow.body)["paths"]) == {"/open"}
+    fields = dict(reply.fields)
+    assert (fields["Content-Type"], fields["Cache-Control"]) == ("application/json", "private, no-cache")
+    assert fields["ETag"] != dict(narrow.fields)["ETag"]
+
+
+async def test_strangers_are_shown_what_is_open() -> None:
+    assert set(json.loads((await served(exchange(), caller())).body)["paths"]) == {"/open"}
+
+
+async def test_yaml() -> None:
+    reply = await served(exchange(), caller(), "/openapi.yaml")
+    assert dict(reply.fields)["Content-Type"] == "application/yaml"
+    assert reply.body.startswith(b"openapi: 3.1.0\n")
+
+
+@pytest.mark.parametrize(("sent", "status"), [("%s", 304), ('"a", W/%s', 304), ("*", 304), ('"a"', 200)])
+async def test_who_has_it_already_gets_no_body(sent: str, status: int) -> None:
+    tag = dict((await served(exchange(), caller())).fields)["ETag"]
+    reply = await served(exchange([("If-None-Match", sent.replace("%s", tag))]), caller())
+    assert (reply.status, reply.body == b"", dict(reply.fields)["ETag"]) == (status, status == 304, tag)
