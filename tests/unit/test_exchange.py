@@ -1,5 +1,6 @@
 """exchange.py: the origin that a client has called, and an exchange as text."""
 
+from gateway.exchange import CacheResult, CacheUse, Coded
 from gateway.table.public_urls import public_origin
 from tests.samples import exchange, route
 
@@ -40,3 +41,9 @@ def test_who_calls_an_open_route_is_its_address_unless_the_route_serves_the_docu
         assert x.shows_key != x.is_open
         x.route = route()
         assert not x.is_open
+
+
+def test_what_a_coding_and_the_cache_have_saved() -> None:
+    assert [Coded("gzip", 10, coded).saved_bytes for coded in (4, 12)] == [6, 0]
+    results: list[CacheResult] = ["hit", "stale", "miss", "bypass"]
+    assert [CacheUse(result).has_saved for result in results] == [True, True, False, False]

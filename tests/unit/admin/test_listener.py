@@ -272,3 +272,8 @@ async def test_only_some_addresses_may_ask(admin: AdminListener, client: aiohttp
     admin.addresses = address_rules((ip_network("127.0.0.1"),), ())
     async with client.get("/healthz") as reply:
         assert reply.status == 200
+
+
+async def test_names_are_accepted_in_any_case(admin: AdminListener) -> None:
+    admin.restrict(None, ["Ops.Example"], None)
+    assert admin.hosts == {"ops.example", "localhost", "127.0.0.1"}

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.keystore.notifications import KeyNotifications, addresses_of
+from gateway.keystore.notifications import KeyNotifications, _Subscription, addresses_of
 from tests.fakes import until
 from tests.redis_cluster import RedisCluster
 from tests.redis_sentinels import RedisSentinels
@@ -89,3 +89,11 @@ async def test_behind_sentinels_it_hears_from_the_primary(calm_sentinels: RedisS
     async with listening(calm_sentinels.url) as ear:
         calm_sentinels.primary.ask("PUBLISH", CHANNEL, "")
         await ear.hears(1)
+
+
+def test_what_is_no_redis_ends_the_subscription() -> None:
+    ear = Ear()
+    subscription = _Subscription(ear.hear, lambda: None, ear.refusals.append)
+    subscription.data_received(b"HTTP/1.1 400 Bad Request\r\n")
+    assert subscription.ended.is_set()
+    assert (ear.heard, ear.refusals) == (0, [])

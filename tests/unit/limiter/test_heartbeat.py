@@ -80,3 +80,10 @@ async def test_a_user_who_may_not_is_alone_and_harms_nobody(store: RedisStore, r
 @pytest.mark.parametrize(("chance", "pause_s"), [(0.0, 0.75 * BEAT_S), (0.5, BEAT_S), (1.0, 1.25 * BEAT_S)])
 def test_the_pause_is_never_the_same_for_all(chance: float, pause_s: float) -> None:
     assert GatewayHeartbeat(KEY, lambda: chance).pause_s() == pause_s
+
+
+def test_more_gateways_are_assumed_until_the_next_beats() -> None:
+    heartbeat = GatewayHeartbeat("gw:1:gateways")
+    assert heartbeat.gateways == 1
+    heartbeat.expect(3)
+    assert heartbeat.gateways == 3

@@ -95,3 +95,12 @@ def test_what_nobody_can_ever_read_is_counted() -> None:
     writer.put(b"lost\n")
     assert (writer.flush(), writer.dropped) == (True, 1)
     os.close(writing)
+
+
+def test_lines_for_a_closed_output_are_counted_as_lost() -> None:
+    reading, writing = os.pipe()
+    writer = DirectWriter(writing)
+    os.close(writing)
+    writer.put(b"one\n")
+    assert writer.dropped == 1
+    os.close(reading)

@@ -120,3 +120,9 @@ def test_invented_methods_are_other(region: Region) -> None:
     family = counters(region, "route", "method", "code")
     assert family.labels("r", "BREW", 405) is family.labels("r", "other", 405)
     assert family.labels("r", "GET", 405) is not family.labels("r", "other", 405)
+
+
+def test_a_gauge_of_a_writer_that_ended_begins_at_nothing(region: Region) -> None:
+    gauges(region).labels().set(5)
+    region.writer_exited()
+    assert gauges(region.reopened()).labels().value == 0.0

@@ -1,4 +1,6 @@
 import platform
+from collections.abc import Callable
+from functools import partial
 
 from gateway import __version__
 from gateway.observe.metrics import Metrics
@@ -125,3 +127,21 @@ def test_a_region_can_be_handed_to_another_program() -> None:
     node = NodeMetrics()
     node.add(Region.opened(region.fd))
     assert shown(node)['gateway_requests_total{code="200",method="GET",route="a",source="upstream"}'] == 1
+
+
+def test_targets_of_the_configuration_before_are_gone() -> None:
+    node = NodeMetrics()
+    for target, up in (("a:1", 1.0), ("b:1", 0.0)):
+        targets: dict[tuple[str, ...], Callable[[], float]] = {("orders", target): partial(float, up)}
+        node.config_loaded(
+            file="f",
+            digest="a",
+            routes=frozenset(),
+            upstreams=frozenset({"orders"}),
+            keys=0,
+            targets=targets,
+            breakers={},
+        )
+    found = {name: value for name, value in shown(node).items() if name.startswith("gateway_upstream_target_up")}
+    assert list(found.values()) == [0.0]
+    assert "b:1" in next(iter(found))

@@ -182,3 +182,8 @@ async def test_a_proxy_that_refuses_databases_is_reported(redis_server: RedisPro
         with pytest.raises(RedisConnectionError, match=r"a proxy that refuses SELECT serves database 0 only"):
             await RedisAddress(f"redis://127.0.0.1:{port}/1").open(5.0)
         (await RedisAddress(f"redis://127.0.0.1:{port}/0").open(5.0)).close()
+
+
+def test_the_tls_options_of_an_address() -> None:
+    assert RedisAddress("redis://h").tls == {}
+    assert RedisAddress("rediss://h?ssl_ca_certs=/ca.pem").tls == {"ssl": True, "ssl_ca_certs": "/ca.pem"}

@@ -235,3 +235,15 @@ async def test_a_bug_does_not_end_the_search_for_the_server(redis_server: RedisP
     await until(lambda: len(states) == 2)
     assert states == [(False, "bug: RuntimeError('unforeseen')"), (True, "")]
     await node.close()
+
+
+async def test_operators_see_its_state(watch: Watch, redis_server: RedisProcess) -> None:
+    watched = await watch(redis_server.url)
+    assert watched.node.up is True
+    (status,) = watched.node.servers()
+    assert (status.address, status.up, status.availability, status.failures) == (
+        f"127.0.0.1:{redis_server.port}",
+        True,
+        "closed",
+        0,
+    )

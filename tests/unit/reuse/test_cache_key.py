@@ -111,3 +111,9 @@ def test_long_names_are_not_remembered() -> None:
     for name in ("X-" + "a" * 300, "X_" + "a" * 300):
         found = directives_of(exchange([(name, "1")]), cache_rules())
         assert found == ({} if "_" not in name else None)
+
+
+def test_credentials_of_a_request_bypass_the_cache_and_no_fields_are_no_variant() -> None:
+    assert directives_of(exchange([("Authorization", "Basic x")]), cache_rules()) is None
+    assert directives_of(exchange([("Authorization", "Basic x")]), cache_rules(vary=("authorization",))) is not None
+    assert variant_of(exchange(), caller(), route(), ()) == b""

@@ -55,3 +55,11 @@ def test_a_hidden_step_of_the_path_is_repeated_in_no_sentence() -> None:
     problem_list = ProblemList()
     problem_list.add(Position(FIRST, 2, 9), ("server", "gw_0123456789abcdef"), "`gw_0123456789abcdef` is unknown")
     assert errors(problem_list) == ["a.yaml:2:9: error: server.***: `…` is unknown"]
+
+
+def test_a_comment_accepts_a_warning() -> None:
+    source = SourceFile.of("a.yaml", "version: 1  # check: ignore W001\nname: x\n", Path())
+    problem_list = ProblemList()
+    for line in (1, 2):
+        problem_list.add(Position(source, line, 1), (), "doubtful", severity="warning", rule="W001")
+    assert [warning.line for warning in problem_list.warnings()] == [2]

@@ -158,3 +158,8 @@ def test_sockets_of_systemd_are_never_refused_nor_removed() -> None:
         sockets.release([])
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(f"{folder}/gateway.sock")
+
+
+def test_the_repr_counts_them(sockets: Sockets) -> None:
+    sockets.provide([listener("a")], 2)
+    assert repr(sockets).startswith("<Sockets 2 × ")

@@ -94,3 +94,11 @@ def test_the_debts_of_a_worker_without_successor_go_to_another_worker() -> None:
     itself.outage.append(b"owed")
     OutageMemories.hand_on(members(itself)[0], members(itself))
     assert itself.given == []
+
+
+def test_the_memory_of_a_worker_that_could_not_be_started_is_used_again() -> None:
+    memories = OutageMemories()
+    memory = memories.take(0)
+    memories.put_back(0, memory)
+    assert memories.take(0) is memory
+    assert memories.take(0) is not memory

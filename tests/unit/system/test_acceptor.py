@@ -83,3 +83,33 @@ def test_the_connection_limit_leaves_descriptors_for_other_uses(descriptors: Non
     assert connection_limit(128) == 128
     resource.setrlimit(resource.RLIMIT_NOFILE, (acceptor._RESERVED + 60, hard))
     assert 4 <= connection_limit(128) < 60
+
+
+class BusyConnections(FakeConnections):
+    """None of them can be ended."""
+
+    def close_idle(self) -> bool:
+        self.cleared += 1
+        return False
+
+
+async def test_where_nothing_is_idle_it_waits_and_can_be_closed() -> None:
+    connections, listening = BusyConnections(), socket.create_server(("127.0.0.1", 0))
+    one = Acceptor(listening, lambda: FakeConnection(connections), connections, 1)
+    clients = [socket.create_connection(listening.getsockname()) for _ in range(2)]
+    await until(lambda: repr(one) == "<Acceptor 1/1 connections, waiting>", 10)
+    assert connections.cleared > 0
+    one.close()
+    for client in clients:
+        client.close()
+    for transport in connections.here:
+        transport.close()
+    await until(lambda: connections.gone == 1)
+
+
+def test_the_connection_limit_without_any_descriptor_is_the_least(descriptors: None) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    least = connection_limit(128)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))  # at once: what measures coverage opens files
+    assert least == 4

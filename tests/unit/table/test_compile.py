@@ -1,10 +1,11 @@
 """table/compile.py: what a configuration says of header fields, decided before any request."""
 
+from gateway.kernel.faults import CATALOGUE, Link
 from gateway.kernel.http.response_headers import screen
 from gateway.kernel.traffic.maintenance import MaintenanceNotice
 from gateway.settings import parse
 from gateway.table import Route, RouteTable
-from gateway.table.compile import build_routes
+from gateway.table.compile import build_credentials, build_faults, build_routes
 from gateway.table.public_urls import PublicOrigin
 from tests.samples import Echo
 
@@ -122,3 +123,28 @@ def test_the_urls_of_all_upstreams_of_a_split_are_made_public() -> None:
     api = PublicOrigin("https", "api.example.com", "")
     for name in ("one", "two"):
         assert route.url_mapping.url(f"http://{name}.internal/x", api, "") == "https://api.example.com/x"
+
+
+def test_faults_have_the_overrides_of_the_configuration() -> None:
+    text = TEXT.replace("ROUTE", "").replace("DEFAULTS", "{}").replace("/v2/", "/v2")
+    errors = "errors: {no_route: {code: 7, links: [{href: 'https://a.example', title: Help}]}}\n"
+    faults = build_faults(parse(text + errors))
+    assert (faults["no_route"].code, faults["no_route"].links) == (7, (Link("https://a.example", "Help"),))
+    assert faults["rate_limited"] == CATALOGUE["rate_limited"]
+
+
+def test_credentials_are_where_the_configuration_says() -> None:
+    text = TEXT.replace("ROUTE", "").replace("DEFAULTS", "{}").replace("/v2/", "/v2")
+    credentials = build_credentials(
+        parse(f"{text}keys: [{{id: k, secret_sha256: {'a' * 64}}}]\nauth: {{key: {{header: X-K, query: k}}}}\n")
+    )
+    assert (credentials.key_header, credentials.key_query) == ("X-K", "k")
+
+
+def test_hosts_and_listeners_have_tables_of_their_own() -> None:
+    text = TEXT.replace("ROUTE", "").replace("DEFAULTS", "{}").replace("/v2/", "/v2")
+    listeners = "server: {listeners: [{id: a, address: '127.0.0.1:0'}, {id: b, address: '127.0.0.1:0'}]}\n"
+    own = "- {id: own, match: {prefix: /, host: a.example, listener: a}, upstream: shop}\n"
+    of = build_routes(parse(text + own + listeners), {"shop": Echo()}, {})
+    assert of.at("a").view("a.example", {}).match("GET", "/x").id == "own"
+    assert [each.id for each in of.at("b").routes] == ["one", "open", "other"]

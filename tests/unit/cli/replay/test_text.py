@@ -21,3 +21,7 @@ def test_changes_by_effect() -> None:
         "1 call left out: the log has no path, or no rule has decided about them",
     ]
     assert text(counter.summary(0, 0), 1).split("\n")[2] == "  … and 2 more"
+
+
+def test_lines_that_are_no_calls_are_counted() -> None:
+    assert text(ReplayCounter().summary(0, 3), 50).split("\n")[-1] == "3 other lines left out"

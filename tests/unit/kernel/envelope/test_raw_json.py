@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gateway.kernel.envelope.raw_json import array, is_json, items, members, quote, render
+from gateway.kernel.envelope.raw_json import array, is_json, items, members, quote, render, replaced
 
 VALID = [
     b"{}", b"[]", b"0", b"-0", b"null", b"true", b'""', b' { "a" : 1 } \r\n\t', b"1e400", b"1E+2", b"9" * 5000, b"0." + b"1" * 5000,
@@ -74,3 +74,8 @@ def test_written() -> None:
     assert render({"a": b"1", 'é"': b"[ ]"}) == '{"a":1,"é\\"":[ ]}'.encode()
     assert array([b"1", b"2"]) == b"[1,2]"
     assert json.loads(quote('"\\\n\x00é😀')) == '"\\\n\x00é😀'
+
+
+def test_halves_of_surrogate_pairs_are_replaced() -> None:
+    for text, found in ((rb'"\ud800x"', "\ufffdx"), (rb'"\ud83d\ude00"', "\ufffd\ufffd"), (rb'"\\ud800"', "\\ud800")):
+        assert json.loads(replaced(text)) == found

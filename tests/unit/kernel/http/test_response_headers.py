@@ -207,3 +207,9 @@ def test_replaced_and_value_of() -> None:
     assert replaced(lines, (("SERVER", "new"), ("X-C", "c"))) == [("X-B", "1"), ("SERVER", "new"), ("X-C", "c")]
     assert value_of(lines, "server") == "a"
     assert value_of(lines, "x-d") is None
+
+
+def test_ranges_of_bytes() -> None:
+    assert _screen((b"content-type", b"multipart/ByteRanges; boundary=x")).is_range
+    assert _screen((b"content-range", b"bytes 0-1/2")).is_range
+    assert not _screen((b"content-type", b"multipart/mixed")).is_range

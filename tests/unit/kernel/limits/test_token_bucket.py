@@ -254,3 +254,9 @@ def test_one_window_alone_is_decided_as_among_others(used_us: int, cost: int) ->
     allowed, kept, over = decide((tat_us,), asked.windows, cost, NOW)
     expected = kept[0], decision("local", kept, asked, NOW, over, allowed=allowed)
     assert decide_alone(tat_us, asked, NOW, "local") == expected
+
+
+def test_a_bucket_that_is_full_has_all_that_it_holds() -> None:
+    window = Window("minute", 60, 60_000_000, None)
+    (state,) = decision("local", [0], claim("a", (window,)), 5_000_000, allowed=True).states
+    assert (state.remaining, state.full_s) == (60, 0.0)

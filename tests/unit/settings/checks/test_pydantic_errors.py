@@ -12,7 +12,7 @@ from tests.yaml_files import DIGEST, added, complaints, refusal
         ("sever: {}", "4:1 sever: unknown key; did you mean `server`?"),
         ("colour: red", "4:1 colour: unknown key"),
         ("admin: {tokens: x}", "4:9 admin.tokens: unknown key; did you mean `token`?"),
-        ("admin: {port: 1}", "4:9 admin.port: unknown key; known here: `address`, `hosts`, `token`"),
+        ("admin: {port: 1}", "4:9 admin.port: unknown key; known here: `address`, `hosts`, `allow`, `deny`, `token`"),
         ("server:\n  listeners:\n    - limits: {bodi: 1MiB}", "6:16 server.listeners[0].limits.bodi: unknown key; did you mean `body`?"),
         ("auth: {key: {cookie: a}}", "4:14 auth.key.cookie: unknown key; known here: `header`, `query`"),
         ("plans: [{id: p, limits: [{id: a, max: 1, pr: 1s}]}]", "4:42 plans[0].limits[0].pr: unknown key; did you mean `per`?"),
@@ -173,3 +173,7 @@ def test_numbers_from_variables_stand_without_quotes() -> None:
     assert added("plans: [{id: p, limits: [{id: a, max: '${MAX}', per: 1s}]}]", {"MAX": "5"}) == [
         "4:39 plans[0].limits[0].max: a whole number is wanted here; a variable is one where it stands without quotes"
     ]
+
+
+def test_a_mapping_in_place_of_a_list() -> None:
+    assert added("include:\n  a: b") == ["5:3 include: a list is wanted here; put `- ` before each entry"]

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings.document.interpolate import interpolate
+from gateway.settings.document.interpolate import interpolate, references
 
 ENVIRON = {"NAME": "value", "EMPTY": "", "NESTED": "${NAME}", "_x1": "y"}
 
@@ -70,3 +70,7 @@ def test_files_are_texts_of_a_sensible_size(tmp_path: Path) -> None:
         interpolate("${file:large}", {}, tmp_path)
     with pytest.raises(ValueError, match="`binary` is not UTF-8 text"):
         interpolate("${file:binary}", {}, tmp_path)
+
+
+def test_references_are_listed_without_their_defaults() -> None:
+    assert references("a ${NAME:-s3cret} $$ ${file:/run/x}") == ["${NAME}", "${file:/run/x}"]
