@@ -4,7 +4,7 @@ Each client takes a file descriptor, and so does the connection to the service t
 """
 
 import resource
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from gateway.settings.schema.server import ListenerSettings
@@ -25,11 +25,14 @@ def bounds(listeners: Sequence[ListenerSettings], upstreams: Sequence[UpstreamSe
     return shares([listener.limits.connections for listener in listeners], raise_descriptors(), outgoing)
 
 
-def raise_descriptors() -> int:
-    """Raise the limit of file descriptors to its maximum, and return the limit."""
+def raise_descriptors(set_limit: Callable[[int, tuple[int, int]], None] = resource.setrlimit) -> int:
+    """Raise the limit of file descriptors to its maximum, and return the limit.
+
+    The system may refuse it, where a lower maximum has been set for all processes since.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        set_limit(resource.RLIMIT_NOFILE, (hard, hard))
         return hard
     return soft
 

@@ -43,3 +43,15 @@ def test_a_process_takes_what_it_may_have() -> None:
         assert raise_descriptors() == hard == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_process_goes_on_with_the_limit_that_it_cannot_raise() -> None:
+    asked: list[tuple[int, int]] = []
+
+    def reject(_: int, limits: tuple[int, int]) -> None:
+        asked.append(limits)
+        raise ValueError
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert raise_descriptors(reject) == soft
+    assert asked == [(hard, hard)]

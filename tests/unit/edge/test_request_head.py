@@ -12,6 +12,7 @@ from aiohttp.http_exceptions import BadHttpMessage, BadHttpMethod, LineTooLong
 from aiohttp.http_parser import HttpRequestParser
 from multidict import CIMultiDict
 
+from gateway.edge.plain_request import plain_request
 from gateway.edge.request_head import ALL_METHODS, Peer, RequestHeadChecker, body_length
 from gateway.exchange import Exchange
 from gateway.kernel.faults import MALFORMED_REQUEST, GatewayError
@@ -244,3 +245,20 @@ def test_a_handshake_of_a_websocket(method: str, lines: tuple[str, ...], *, asks
 
 def test_http_1_0_has_no_handshakes() -> None:
     assert not made(b"GET /a HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").upgrade
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "fault", "length"),
+    [
+        (b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n", None, None),
+        (b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc", None, 3),
+        (b"GET /a HTTP/1.1\r\nHost: a..b\r\n\r\n", "malformed_request", None),
+    ],
+)
+def test_of_a_plain_request_only_the_host_is_checked(
+    request_bytes: bytes, fault: str | None, length: int | None
+) -> None:
+    request = plain_request(request_bytes, 4096)
+    assert request is not None
+    x = checker().plain_exchange(request, PEER)
+    assert (fault_of(x), None if x.body is None else x.body.length) == (fault, length)
