@@ -52,7 +52,7 @@ def test_the_node_of_a_cluster_that_has_it(calm_cluster: RedisCluster) -> None:
         assert asked(calm_cluster.url, key) == b"v"
 
 
-@pytest.mark.parametrize("url", ["redis+sentinel://127.0.0.1:{port}/main", "redis+cluster://127.0.0.1:{port}"])
+@pytest.mark.parametrize("url", ["rediss+sentinel://127.0.0.1:{port}/main", "redis+cluster://127.0.0.1:{port}"])
 def test_the_error_of_an_unreachable_server_has_no_password(url: str) -> None:
     with pytest.raises(RedisConnectionError) as caught:
         client_for(url.format(port=free_port()).replace("//", "//:s3cret@"), "k")

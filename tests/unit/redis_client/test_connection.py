@@ -195,3 +195,12 @@ async def test_a_connection_shows_its_state(peer: Peer) -> None:
     assert await waiter == 1
     peer.connection.close()
     assert repr(peer.connection) == "<RedisConnection closed, 0 in flight>"
+
+
+async def test_a_timer_that_fires_for_an_answered_caller_is_set_for_the_next_one(peer: Peer) -> None:
+    waiter = peer.ask()
+    peer.connection._expire()
+    assert not waiter.done
+    assert peer.connection.state is RedisConnectionState.OPEN
+    peer.replies(b":1\r\n")
+    assert await waiter == 1

@@ -1,5 +1,6 @@
 """upstream/call.py: what a call and an answer are before anything has happened to them."""
 
+from gateway.kernel.traffic.retry import RetryBudget
 from gateway.upstream.call import Answer
 from tests.unit.upstream.calls import call
 
@@ -11,3 +12,18 @@ def test_a_new_call_was_sent_to_nobody_and_belongs_to_nobody() -> None:
 
 def test_an_answer_has_no_marks_before_its_fields_are_read() -> None:
     assert Answer(200, [], b"{}", None, 2, "orders:80").marks == 0
+
+
+def test_a_call_is_sent_again_as_often_as_it_may_be() -> None:
+    new = call()
+    new.resends = 2
+    assert [new.take_resend() for _ in range(3)] == [True, True, False]
+
+
+def test_a_budget_bounds_that_for_all_calls_together() -> None:
+    budget = RetryBudget(0.5)
+    budget.called()
+    first, second = call(), call()
+    first.budget = second.budget = budget
+    assert (first.take_resend(), second.take_resend()) == (True, False)
+    assert (first.resends, second.resends) == (0, 1)

@@ -67,6 +67,7 @@ async def test_it_opens_when_calls_fail_in_a_row_and_closes_when_one_is_answered
         assert (await one.send(call())).status == 200
         assert (one.idle, one.active, one.pending) == (1, 0, 0)
         assert one.targets == one.behind.targets
+        assert one.most_tries == one.behind.most_tries
         await one.close()
 
 

@@ -147,6 +147,12 @@ async def test_a_share_granted_to_a_cancelled_call_is_passed_on() -> None:
     assert shares.waiting == 0
 
 
+async def test_a_share_that_is_free_again_is_not_waited_for() -> None:
+    shares = ConnectionShares("t", 1, 1, 0)
+    await shares.wait("a", 0)
+    assert (shares.take("a"), shares.waiting) == (False, 0)
+
+
 async def test_streams_leave_connections_to_others(make: Make) -> None:
     async with RawBackend(
         script(EVENTS, End.NEVER), script(EVENTS, End.NEVER), script(EVENTS, End.NEVER), default=script(reply())

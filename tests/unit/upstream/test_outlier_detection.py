@@ -147,3 +147,21 @@ def test_the_only_healthy_target_is_not_ejected() -> None:
     node.fail(worker, 0, 9)
     assert node.observer.events == []
     assert called(worker, node.now, 2) == {0}
+
+
+def test_statuses_after_which_calls_are_sent_again_eject_a_target() -> None:
+    node = Node(failures=2)
+    worker = node.worker()
+    for _ in range(2):
+        worker.answered_badly(2, 503)
+    assert node.observer.events == ["2 ejected: 503"]
+
+
+def test_clients_that_leave_a_silent_target_eject_it() -> None:
+    node = Node(failures=2)
+    worker = node.worker()
+    for waited_s, answers in ((0.25, 0), (0.24, 0), (9.0, 1)):
+        worker.given_up(2, waited_s, answers)
+    assert not node.observer.events  # one of them was patient, and nothing else was answered meanwhile
+    worker.given_up(2, 0.25, 0)
+    assert node.observer.events == ["2 ejected: upstream_timeout"]

@@ -50,6 +50,7 @@ def test_findings_are_adopted_while_there_are_health_checks() -> None:
     before = SharedState({"orders": ["http://a"]}, ["orders"])
     row = before.upstreams["orders"].targets[0]
     row.findings, row.checked_at, row.result = Findings(Verdict.DOWN, 1), 1_800_000_000.0, "upstream_refused"
+    assert row.findings == Findings(Verdict.DOWN, 1)
     for checked, down in ((["orders"], True), ([], False)):
         after = SharedState({"orders": ["http://a"]}, checked)
         after.adopt(before)

@@ -1,11 +1,12 @@
 """upstream/tls.py: files that have become unusable since they were checked are named."""
 
+import ssl
 from pathlib import Path
 
 import pytest
 
 from gateway.net.pem import PairError
-from gateway.upstream.tls import TlsFiles, ssl_context
+from gateway.upstream.tls import TlsFiles, ended_cleanly, ssl_context
 from tests.authority import Authority
 
 
@@ -39,3 +40,50 @@ def test_usable_files(folder: Path, *, own: bool) -> None:
     assert context.check_hostname
     if own:
         assert len(context.get_ca_certs()) == 1
+
+
+def test_every_certificate_is_accepted_where_none_is_verified() -> None:
+    context = ssl_context(TlsFiles(verify=False))
+    assert (context.check_hostname, context.verify_mode) == (False, ssl.CERT_NONE)
+
+
+def connected(folder: Path) -> tuple[ssl.SSLObject, ssl.SSLObject, ssl.MemoryBIO]:
+    """Return both ends of a connection in memory, and what the first one receives."""
+    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(folder / "a.crt", folder / "a.key")
+    client = ssl_context(TlsFiles(folder / "ca.pem")).wrap_bio(to_client, to_server, server_hostname="a.example")
+    server = serving.wrap_bio(to_server, to_client, server_side=True)
+    waiting = [client, server]
+    while waiting:
+        for each in [*waiting]:
+            try:
+                each.do_handshake()
+                waiting.remove(each)
+            except ssl.SSLWantReadError:
+                pass
+    return client, server, to_client
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_an_end_is_clean_when_it_was_announced(folder: Path, *, announced: bool) -> None:
+    client, server, received = connected(folder)
+    if announced:
+        with pytest.raises(ssl.SSLWantReadError):
+            server.unwrap()
+    received.write_eof()
+    assert ended_cleanly(client) is announced
+
+
+def test_an_end_is_clean_too_when_both_have_announced_theirs(folder: Path) -> None:
+    client, server, _ = connected(folder)
+    with pytest.raises(ssl.SSLWantReadError):
+        client.unwrap()
+    server.unwrap()
+    assert ended_cleanly(client)
+
+
+def test_data_before_the_end_is_no_end(folder: Path) -> None:
+    client, server, _ = connected(folder)
+    server.write(b"x")
+    assert not ended_cleanly(client)

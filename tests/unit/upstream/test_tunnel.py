@@ -274,3 +274,24 @@ async def test_a_close_frame_does_not_wait_for_the_next_turn() -> None:
     await until(lambda: both.service.reading)
     assert (both.client.written, both.service.written) == (MANY[:-2] + ENDS, MANY[:-2] + ENDS_MASKED)
     tunnel.close()
+
+
+async def test_very_many_small_frames_take_several_turns() -> None:
+    both, frames = Both(), MANY * 3
+    tunnel = both.open()
+    tunnel.data_received(frames)
+    tunnel.from_client(frames)
+    await until(lambda: both.client.reading and both.service.reading)
+    assert (both.client.written, both.service.written) == (frames, frames)
+    tunnel.close()
+
+
+async def test_a_tunnel_that_was_heard_lately_is_not_idle() -> None:
+    both = Both()
+    tunnel = both.open()
+    before = tunnel._timer
+    tunnel._check_idle()
+    assert tunnel.state is TunnelState.OPEN
+    assert tunnel._timer is not before
+    before.cancel()
+    tunnel.close()

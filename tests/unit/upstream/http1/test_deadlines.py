@@ -195,3 +195,14 @@ class TestDeadlines:
             deadlines.unblocked()
         deadlines.all_sent(answered=True)
         assert deadlines.at == 105
+
+    async def test_no_reply_has_more_time_than_the_whole_call(self, deadlines: Deadlines) -> None:
+        deadlines.sent(call(first_byte_s=9.0, total_s=5.0), 100)
+        assert deadlines.at == 105
+
+    async def test_the_timer_of_an_earlier_call_serves_a_later_one(self, deadlines: Deadlines) -> None:
+        deadlines.sent(self.CALL, 100)
+        timer = deadlines._timer
+        deadlines.sent(self.CALL, 103)
+        assert deadlines.at == 105
+        assert deadlines._timer is timer

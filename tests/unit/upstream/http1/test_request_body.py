@@ -1,9 +1,11 @@
 """upstream/http1/request_body.py: how a body is framed and checked, without a connection."""
 
+import asyncio
+
 import pytest
 
-from gateway.kernel.faults import MALFORMED_REQUEST, GatewayError
-from gateway.upstream.http1.request_body import PIECE_BYTES, BodyPieces, send_body
+from gateway.kernel.faults import BODY_TOO_LARGE, CLIENT_CLOSED, MALFORMED_REQUEST, GatewayError
+from gateway.upstream.http1.request_body import PIECE_BYTES, BodyPieces, send_body, upload
 from tests.samples import Pieces
 
 HEAD = b"POST / HTTP/1.1\r\n\r\n"
@@ -69,3 +71,28 @@ async def test_a_body_in_memory_is_sent_in_pieces() -> None:
     await send_body(b"", data[:PIECE_BYTES], body, sink)
     assert [len(piece) for piece in sink.written] == [PIECE_BYTES] * 4
     assert b"".join(sink.written) == data
+
+
+class CancelledBody(Pieces):
+    """A body whose reading is cancelled."""
+
+    async def read(self) -> bytes:
+        raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize(
+    ("piece", "ended"),
+    [
+        (b"de", None),
+        (ValueError("broken"), ValueError),
+        (GatewayError(BODY_TOO_LARGE), BODY_TOO_LARGE),
+        (None, CLIENT_CLOSED),
+    ],
+)
+async def test_how_an_upload_has_ended_is_reported(piece: bytes | Exception | None, ended: object) -> None:
+    seen: list[Exception | None] = []
+    body = CancelledBody(length=5) if piece is None else Pieces(piece, length=5)
+    await upload(HEAD, b"abc", body, RecordingSink(), seen.append)
+    [error] = seen
+    kind = error.fault if isinstance(error, GatewayError) else None if error is None else type(error)
+    assert kind is ended

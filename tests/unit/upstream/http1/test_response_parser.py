@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.kernel.faults import UPSTREAM_PROTOCOL_ERROR, GatewayError
+from gateway.kernel.faults import UPSTREAM_HEADERS_TOO_LARGE, UPSTREAM_PROTOCOL_ERROR, GatewayError
 from gateway.upstream.http1.framing import MAX_HEAD_BYTES
 from gateway.upstream.http1.response_parser import ResponseParser
 
@@ -34,3 +34,26 @@ def test_framing_without_any_byte_of_the_body_is_bounded() -> None:
     with pytest.raises(GatewayError) as raised:
         reading.feed(b"a")
     assert raised.value.fault is UPSTREAM_PROTOCOL_ERROR
+
+
+def test_a_head_of_far_too_many_fields_is_not_parsed_to_its_end() -> None:
+    reading = ResponseParser()
+    with pytest.raises(GatewayError) as raised:
+        reading.feed(b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 50_000)
+    assert raised.value.fault is UPSTREAM_HEADERS_TOO_LARGE
+
+
+def test_an_announced_idle_time_is_kept_less_a_fifth() -> None:
+    reading = ResponseParser()
+    reading.feed(b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=5\r\nContent-Length: 0\r\n\r\n")
+    assert (reading.complete, reading.idle_hint_s) == (True, 4.0)
+
+
+@pytest.mark.parametrize(("last", "clean"), [(b"cd", True), (b"cdHTTP/1.1", False)])
+def test_a_body_of_known_length_is_counted_and_nothing_may_follow_it(last: bytes, *, clean: bool) -> None:
+    reading = ResponseParser()
+    reading.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\na")
+    reading.feed(b"b")
+    assert not reading.complete
+    reading.feed(last)
+    assert (reading.take(), reading.complete, reading.keep, reading.clean) == (b"abcd", True, True, clean)

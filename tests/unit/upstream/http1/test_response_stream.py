@@ -111,3 +111,13 @@ async def test_a_reader_is_woken_by_the_end(stream: ResponseStream) -> None:
     await turn()
     stream.end(b"")
     assert await reading == b""
+
+
+async def test_a_reply_whose_rest_fits_is_not_paused(source: RecordingSource, time: ManualClock) -> None:
+    size = PAUSE_BYTES + 1
+    stream = ResponseStream(source, time.clock, asyncio.get_running_loop(), 2 * size, 2 * size)
+    stream.feed(b"x" * size)
+    assert not source.asked
+    short = ResponseStream(source, time.clock, asyncio.get_running_loop(), 2 * size, 2 * size - 1)
+    short.feed(b"x" * size)
+    assert source.asked == ["pause"]

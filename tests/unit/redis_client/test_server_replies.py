@@ -1,0 +1,95 @@
+"""redis_client/server.py: what becomes of each reply, on connections whose replies are given."""
+
+import asyncio
+from typing import Any
+
+from gateway.net.waiter import Waiter
+from gateway.redis_client.address import RedisConnectionError
+from gateway.redis_client.connection import LOST, RedisReply
+from gateway.redis_client.server import ASKING, RedisServer
+from tests.fakes import turn
+
+MOVED, NO_SCRIPT = RedisConnectionError("MOVED 7 10.0.0.1:1"), RedisConnectionError("NOSCRIPT none")
+READ_ONLY = RedisConnectionError("READONLY a replica")
+
+
+class GivenReplies:
+    """A connection that gives its replies one after another, at once."""
+
+    def __init__(self, *replies: RedisReply) -> None:
+        self.in_flight = 0
+        self.sent: list[bytes] = []
+        self.closed = False
+        self._replies = list(replies)
+
+    def send(self, command: bytes, deadline: float) -> Waiter[RedisReply]:
+        self.sent.append(command)
+        waiter: Waiter[RedisReply] = Waiter()
+        waiter.set_result(self._replies.pop(0))
+        return waiter
+
+    def close(self, failure: RedisConnectionError = LOST) -> None:
+        self.closed = True
+
+
+class Nowhere:
+    """An address at which no connection is ever made."""
+
+    async def open(self, timeout_s: float) -> asyncio.StreamWriter:
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+
+class Server(RedisServer):
+    """A node of a cluster that is on the first of the given connections, and opens the next one when it is lost."""
+
+    def __init__(self, *connections: GivenReplies) -> None:
+        super().__init__(Nowhere(), 5.0, (b"return 1",), lambda: b"probe", self._ignore_state, in_cluster=True)
+        self._given: list[Any] = list(connections)
+        self._loop = asyncio.get_running_loop()
+        self._availability.reached()
+        self._connection = self._given.pop(0) if connections else None
+
+    def _ignore_state(self, *, up: bool, reason: str) -> None:
+        """Ignore the state."""
+
+    async def _open(self) -> Any:
+        return self._given.pop(0) if self._given else await super()._open()
+
+
+async def test_a_node_that_is_about_to_get_the_key_is_asked_before() -> None:
+    connection = GivenReplies(b"OK", 1)
+    assert await Server(connection).call(b"command", after_ask=True) == 1
+    assert connection.sent == [ASKING, b"command"]
+
+
+async def test_so_it_is_again_after_it_has_loaded_the_scripts() -> None:
+    connection = GivenReplies(b"OK", NO_SCRIPT, b"sha", b"OK", 1)
+    server = Server(connection)
+    assert await server.call(b"command", after_ask=True) == 1
+    assert [connection.sent[at] for at in (0, 1, 3, 4)] == [ASKING, b"command"] * 2
+    assert b"LOAD" in connection.sent[2]
+    assert not server._reloading
+
+
+async def test_a_redirection_is_a_reply_like_others() -> None:
+    server = Server(GivenReplies(MOVED, 1))
+    assert await server.call(b"command") is MOVED
+    assert await server.call(b"command") == 1
+
+
+async def test_what_a_replica_refused_is_sent_to_the_present_primary() -> None:
+    replica, primary = GivenReplies(READ_ONLY), GivenReplies(1)
+    server = Server(replica, primary)
+    assert await server.call(b"command") == 1
+    assert (replica.closed, primary.sent) == (True, [b"command"])
+    await server.close()
+
+
+async def test_a_call_that_waits_for_a_connection_gets_no_reply_when_there_will_be_none() -> None:
+    server = Server()
+    server.begin()
+    calling = asyncio.ensure_future(server.call(b"command"))
+    await turn()
+    await server.close()
+    assert await calling is LOST
