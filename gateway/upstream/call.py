@@ -124,6 +124,23 @@ class Call(msgspec.Struct):
         return True
 
 
+NO_CALL = Call(
+    method=b"",
+    path=b"",
+    host=b"",
+    head=b"",
+    body=b"",
+    idempotent=False,
+    buffer_bytes=0,
+    connect_timeout_s=0.0,
+    first_byte_timeout_s=0.0,
+    total_timeout_s=0.0,
+    idle_timeout_s=0.0,
+    events_idle_timeout_s=0.0,
+)
+"""Stands where a connection has no call, so that it keeps nothing of the one before."""
+
+
 class Answer(msgspec.Struct):
     """The answer of an upstream, with valid framing as far as it has arrived.
 

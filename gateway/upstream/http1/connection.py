@@ -11,7 +11,6 @@ Laws:
 """
 
 import asyncio
-import math
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import (
@@ -25,7 +24,7 @@ from gateway.kernel.faults import (
 from gateway.net.loop_budget import LARGE_BYTES, LoopBudget
 from gateway.net.waiter import Waiter
 from gateway.net.write_batch import WriteBatch
-from gateway.upstream.call import Answer, Call
+from gateway.upstream.call import NO_CALL, Answer, Call
 from gateway.upstream.connection_shares import ConnectionOwner
 from gateway.upstream.http1.body_buffer import BodyBuffer
 from gateway.upstream.http1.connection_socket import UpstreamConnectionState
@@ -256,7 +255,8 @@ class UpstreamConnection(UploadingSocket):
         if busy or status >= self._ambiguous_from:
             self._discard(GatewayError(UPSTREAM_RESET, cause="not kept alive"))
         else:
-            self._deadline.at = math.inf
+            self._deadline.ended()
+            self._call = NO_CALL
             self._owner.release(self, idle_hint_s)
 
     def _answer(self, body: bytes, stream: ResponseStream | None) -> Answer:

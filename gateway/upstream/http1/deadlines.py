@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 
 from gateway.kernel.clock import Clock
-from gateway.upstream.call import Call
+from gateway.upstream.call import NO_CALL, Call
 
 
 def _ignore() -> None:
@@ -72,10 +72,9 @@ class Deadlines(Deadline):
        upstream is never silent for `idle_s`.
     """
 
-    _call: Call
-
     def __init__(self, on_expiry: Callable[[], None], clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(on_expiry, clock, loop)
+        self._call = NO_CALL
         self._ends_at = math.inf
         self._remaining_s = 0.0
         self._idle_s: float | None = None
@@ -102,6 +101,11 @@ class Deadlines(Deadline):
         self._ends_at = math.inf
         self._remaining_s = call.total_timeout_s
         self._waits_for_client = True
+
+    def ended(self) -> None:
+        """Note that the call has ended."""
+        self.at = math.inf
+        self._call = NO_CALL
 
     def blocked(self) -> None:
         """Note that the upstream does not accept what is sent, until `unblocked`."""
