@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.exchange import Exchange, Reply
+from gateway.exchange import CacheUse, Exchange, Reply
 from gateway.kernel.faults import UPSTREAM_INCOMPLETE, GatewayError
 from gateway.kernel.http.compression import CompressionRules
 from gateway.kernel.http.response_headers import SHARED
@@ -149,3 +149,9 @@ async def test_a_stream_that_breaks_off_does_so_in_its_coding_too() -> None:
     assert reply.stream is not None
     with pytest.raises(GatewayError):
         _ = [piece async for piece in _pieces(reply.stream)]
+
+
+async def test_what_the_service_has_forbidden_holds_for_a_reply_from_the_cache() -> None:
+    for no_transform in (True, False):
+        x = await sent(reply_of(), cache=CacheUse("hit", no_transform=no_transform))
+        assert (x.coded is None) is no_transform

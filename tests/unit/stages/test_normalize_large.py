@@ -20,6 +20,13 @@ from tests.samples import REQUEST_ID, Pieces
 
 
 class TestLarge:
+    async def test_a_whole_result_that_is_large_is_sent_beside_its_envelope(self) -> None:
+        text = b"[%b]" % b",".join([b"12345"] * 20_000)
+        reply = normalized(answer_of(text))
+        assert reply.content == text
+        assert reply.length == len(reply.body) + len(text) + len(reply.tail)
+        assert json.loads(reply.body + reply.content + reply.tail)["data"]["result"] == json.loads(text)
+
     async def test_json_is_spliced_as_a_stream(self) -> None:
         text = json.dumps([{"a": n} for n in range(9999)]).encode()
         answer = answer_of(text[:1000], stream=Pieces(text[1000:5000], text[5000:]), length=len(text))

@@ -1,0 +1,27 @@
+"""stages/record.py: quotas that could not be charged, and requests that break their contract."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.samples import route
+from tests.unit.stages.recording import Recording, served
+
+
+def test_a_call_that_was_charged_nothing_is_counted() -> None:
+    recording = Recording()
+    recording.recorder.unmeasured("traffic")
+    assert recording.value("gateway_quota_unmeasured_total") == 1
+
+
+@pytest.mark.parametrize("shadow", [True, False])
+def test_a_request_that_breaks_its_contract_is_counted_by_mode(*, shadow: bool) -> None:
+    recording = Recording()
+    contract: Any = SimpleNamespace(shadow=shadow)
+    x = served(request_faults=2)
+    x.route = route(request=contract)
+    recording.record(x)
+    assert (
+        recording.value("gateway_requests_at_fault_total", route="orders", mode="shadow" if shadow else "enforce") == 1
+    )
