@@ -78,8 +78,9 @@ class Fetcher:
         try:
             reply = await fetch(x, search.route, search.caller)
         except GatewayError as error:
-            serves = error.fault.source == "upstream" and stale is not None
-            return self._instead(stale, "") if serves and self._serves(stale) else Fetched(error=error.kept())
+            if stale is not None and error.fault.source == "upstream" and self._serves(stale):
+                return self._instead(stale, "")
+            return Fetched(error=error.kept())
         except Exception as bug:
             return Fetched(error=bug)
         answer = x.answer
@@ -100,17 +101,14 @@ class Fetcher:
         entry = entry_of(reply, x.request_id, began_s - found.age_s, answer.marks, found)
         return self._kept(search, Fetched(reply, entry), generation)
 
-    def _serves(self, stale: Entry | None) -> bool:
+    def _serves(self, stale: Entry) -> bool:
         """Return whether a stale entry may be used while the service is away."""
-        if stale is None:
-            return False
         return stale.age_s(self._clock.monotonic()) < stale.freshness.lifetime_s + stale.freshness.error_s
 
     @staticmethod
-    def _instead(stale: Entry | None, status: str) -> Fetched:
+    def _instead(stale: Entry, status: str) -> Fetched:
         """Return what is kept, for those for whom it is kept: others may wait for the same call."""
-        entry_key = None if stale is None else stale.entry_key
-        return Fetched(entry=stale, entry_key=entry_key, result="stale", status=f"fwd=stale{status}")
+        return Fetched(entry=stale, entry_key=stale.entry_key, result="stale", status=f"fwd=stale{status}")
 
     def _freshness(self, status: int, fields: Iterable[tuple[bytes, bytes]], rules: CacheRules) -> Freshness | None:
         return freshness_of(status, fields, rules, self._clock.wall())

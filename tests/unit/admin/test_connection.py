@@ -134,3 +134,21 @@ async def test_a_client_that_reads_on_is_not_cut_off(served: Served) -> None:
         connection.sweep(asyncio.get_running_loop().time() + 11.0, 10.0)
         assert connection.transport is not None
         assert connection.idle
+
+
+async def test_a_client_that_never_ends_its_second_request_is_cut_off(served: Served) -> None:
+    served.go.set()
+    with await connected(served) as client:
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(client, REQUEST)
+        (connection,) = served.server.open()
+        found = b""
+        while not found.endswith(b"\r\n\r\n{}"):
+            found += await loop.sock_recv(client, 1 << 16)
+        await until(lambda: connection.idle)
+        connection.sweep(loop.time() + 11.0, 10.0)
+        assert len(served.server) == 1
+        await loop.sock_sendall(client, b"GET")
+        await until(lambda: connection._incomplete_since is not None)
+        connection.sweep(loop.time() + 11.0, 10.0)
+        await until(lambda: len(served.server) == 0)

@@ -192,3 +192,8 @@ def test_what_somebody_else_has_written_is_named_with_the_way_to_be_rid_of_it(
             UnreadableError, match=r"`torn` cannot be read .*; take it away with HDEL gw:1:\{keys\}:ids torn"
         ):
             ask()
+
+
+def test_a_decision_for_nothing_changes_nothing(registry: KeyRegistry, redis_server: RedisProcess) -> None:
+    registry.change(["a"], become({}))
+    assert redis_server.ask("KEYS", "*") == []

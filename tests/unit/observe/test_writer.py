@@ -157,3 +157,10 @@ def test_lines_of_many_threads_do_not_mix(pipe: Pipe) -> None:
     for name in (b"a" * 20, b"b" * 20, b"c" * 20, b"loop"):
         assert [line for line in lines if line.startswith(name)] == [b"%s %d" % (name, n) for n in range(500)]
     assert len(lines) == 2000
+
+
+def test_an_output_that_can_be_neither_locked_nor_written_costs_lines(pipe: Pipe) -> None:
+    writer = Writer(pipe.read_end, interval_s=0.001)
+    writer.put(b"x\n")
+    assert writer.close(GENEROUS_S)
+    assert (writer.dropped, writer.waiting_bytes) == (1, 0)

@@ -111,3 +111,19 @@ def test_servers_that_are_none() -> None:
             "openapi: 3.1.0\npaths: {/a: {get: {responses: {'200': {$ref: '#/none'}, '201': {headers: {A: {$ref: '#/none'}}, "
             "content: {a/b: {examples: {x: {$ref: '#/none'}}}}}}}}, /b: {$ref: '#/none'}}"
         )
+
+
+@pytest.mark.parametrize(
+    ("paths", "text"),
+    [
+        ("{a: {get: {}}}", "a path begins with `/`"),
+        ("{/a: {get: [1]}}", "an operation is wanted here, which is a mapping"),
+        ("{/a: {get: {operationId: x}, put: {operationId: x}}}", "`x` is the id of another operation, in -:2"),
+        ("{/a: {get: {responses: {OK: {}}}}}", "`OK` is no status"),
+        ("{/a: {get: {parameters: [{name: q}]}}}", "a parameter has a `name`, and `in`"),
+    ],
+)
+def test_what_is_no_operation_is_reported(paths: str, text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        loaded(f"openapi: 3.1.0\npaths: {paths}")
+    assert any(each.text.startswith(text) for each in caught.value.problems)

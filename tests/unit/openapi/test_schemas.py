@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from gateway.openapi.load import load_document
+from gateway.settings import ConfigError
 
 
 def converted(schema: str, version: str = "3.0.0") -> Any:
@@ -101,3 +104,29 @@ components: {schemas: {Pet: {type: string, pattern: ^a}}}
     assert [(where.source.name, where.line) for where in document.patterns.values()] == [(str(tmp_path / "a.yaml"), 11)]
     assert set(document.reachable({"anyOf": [schemas[0]]})) == {"Pet"}
     assert document.resolved(schemas[3]) == {"type": "boolean"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        ("[1]", "a schema is wanted here, which is a mapping"),
+        ("{$ref: '#/none'}", "`#/none` refers to nothing"),
+        ("{allOf: []}", "a list of schemas is wanted here"),
+        ("{type: text}", "`text` is not a type of JSON"),
+        ("{pattern: [1]}", "a regular expression is wanted here"),
+    ],
+)
+def test_what_is_no_schema_is_reported(schema: str, text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        converted(schema)
+    (problem,) = caught.value.problems
+    assert problem.text.startswith(text)
+
+
+def test_what_stands_beside_a_reference_means_nothing_before_version_3_1() -> None:
+    here = (
+        "{$ref: '#/paths/~1a/get/parameters/0/schema/properties/b', description: here, properties: {b: {type: string}}}"
+    )
+    assert list(converted(here)) == ["$ref"]
+    assert list(converted(here, "3.1.0")) == ["$ref", "description", "properties"]
+    assert converted("{anyOf: [true, {type: integer}]}") == {"anyOf": [True, {"type": "integer"}]}

@@ -227,3 +227,29 @@ async def test_a_reply_is_renewed_whatever_becomes_of_clients() -> None:
     service.opened.set()
     await until(lambda: not one.cache._flights)
     assert await numbers(one, [ask()]) == [2]
+
+
+async def test_what_is_purged_is_not_waited_for() -> None:
+    one, service = built(FRESH)
+    service.opened.clear()
+    before = asyncio.ensure_future(got(one, ask()))
+    await until(lambda: len(service.calls) == 1)
+    assert one.cache.purge("orders", None) == 0
+    after = asyncio.ensure_future(got(one, ask()))
+    await until(lambda: len(service.calls) == 2)
+    service.opened.set()
+    assert [number_of(reply) for reply in await asyncio.gather(before, after)] == [1, 2]
+    assert await numbers(one, [ask()]) == [2]
+
+
+async def test_those_who_wait_end_with_a_call_that_is_cancelled() -> None:
+    one, service = built(FRESH)
+    service.opened.clear()
+    waits = asyncio.ensure_future(got(one, ask()))
+    await until(lambda: bool(service.calls))
+    (flight,) = one.cache._flights.values()
+    flight.task.cancel()
+    await asyncio.wait([waits])
+    assert waits.cancelled()
+    assert flight.task.cancelled()
+    assert not one.cache._flights

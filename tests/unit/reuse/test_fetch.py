@@ -2,9 +2,12 @@
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
+from gateway.exchange import Reply
 from gateway.kernel.faults import UPSTREAM_REFUSED, UPSTREAM_SATURATED, GatewayError
 from gateway.kernel.http.compression import CompressionRules
+from gateway.reuse.fetch import Fetched
 from tests.cached_gateway import (
     CachedService,
     Time,
@@ -171,3 +174,27 @@ async def test_a_reply_that_was_selected_by_fields_stays_so() -> None:
     assert await numbers(one, [ask("a1", ("Accept", "x"))] * 1) == [1]
     service.status = 200
     assert await numbers(one, [ask("a1", ("Accept", "y")), ask("a1", ("Accept", "x"))]) == [3, 3]
+
+
+async def test_a_bug_is_shared_as_any_error() -> None:
+    service = CachedService(FRESH)
+    service.error = ValueError("a bug")
+    with capture_logs() as logs:
+        assert (await got(cached_gateway(cached_route(service)), ask())).status == 500
+    assert [line["event"] for line in logs] == ["bug"]
+
+
+async def test_nobody_waits_for_what_turned_out_not_to_be_public() -> None:
+    service = CachedService(FRESH)
+    one = cached_gateway(cached_route(service, cache_rules(share="public")))
+    assert await numbers(one, [ask("a1"), ask("b1"), ask("a2")]) == [1, 2, 1]
+    (store,) = one.cache.stores.values()
+    assert len(store) == 2
+
+
+def test_a_reply_that_nobody_reads_is_closed() -> None:
+    pieces = Pieces(b"x")
+    for fetched in (Fetched(), Fetched(Reply(200, [], b"")), Fetched(Reply(200, [], b"", stream=pieces))):
+        assert not pieces.closed
+        fetched.close()
+    assert pieces.closed

@@ -145,3 +145,15 @@ def test_the_way_to_a_value_holds_no_part_of_a_secret(
 def test_a_sentence_does_not_repeat_what_looks_like_a_secret() -> None:
     key = "gw_" + "0Aa" * 10
     assert shown_text(f"`{key}` is not `an id`", [key, "an id", ""]) == "`…` is not `an id`"
+
+
+@pytest.mark.parametrize(
+    ("lines", "shown"),
+    [
+        (["plans:", "# why", "  - id: gold", "redis:", "  url: redis://redis:6379"], "  url: redis://redis:6379"),
+        (["  {url: http://h:1, b}"], "  {url: ***, ***}"),
+        (["redis:", "", "  ", "  url: redis://redis:6379"], "  url: redis://redis:6379"),
+    ],
+)
+def test_lines_above_are_read_up_to_the_first_key(lines: list[str], shown: str) -> None:
+    assert masked(lines, len(lines), 1)[0] == shown

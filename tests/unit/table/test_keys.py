@@ -78,3 +78,18 @@ def test_a_key_may_be_bound_to_addresses_and_pages() -> None:
     assert binding.referrers is not None
     assert binding.referrers.permits("https://a.example", None)
     assert MAKER.make(CONFIG.keys[1]).callers[None].binding is None
+
+
+def test_a_stored_key_keeps_its_bucket_when_it_gets_another_secret() -> None:
+    stored = KeyMaker(
+        parse(
+            "version: 1\nredis: {url: 'redis://localhost'}\nkeys: {store: redis}\n"
+            "upstreams: [{id: u, targets: [{url: 'http://127.0.0.1:1'}]}]\n"
+            "routes: [{id: r, match: {prefix: /}, upstream: u}]\n"
+        )
+    )
+    for maker, same in ((stored, True), (MAKER, False)):
+        first, second = (
+            maker.make(KeySettings(id="a", secret_sha256=digit * 64)).callers[None].bucket for digit in "cd"
+        )
+        assert (first == second) is same

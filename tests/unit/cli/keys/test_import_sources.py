@@ -1,5 +1,7 @@
 """cli/keys/import_sources.py: entries of three formats, with their lines."""
 
+import csv
+
 import pytest
 
 from gateway.cli.keys.import_sources import ImportEntry, entries, form_of
@@ -249,3 +251,8 @@ def test_what_stands_behind_a_list_in_its_object_is_of_no_interest() -> None:
 def test_what_is_not_recognised_is_reported_how_to_be_named(text: str) -> None:
     problems = [entry.problem for entry in entries(text, form_of("-", text))]
     assert any("--format says which format it is" in problem for problem in problems)
+
+
+def test_a_first_line_that_is_too_long_for_csv_is_not_csv() -> None:
+    assert form_of("keys", "id,secret\na,b\n") == "csv"
+    assert form_of("keys", f"id,{'x' * (csv.field_size_limit() + 1)}\na,b\n") == "yaml"

@@ -2,9 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+from click import ClickException
 from click.testing import CliRunner
 
 from gateway.cli import main
+from gateway.cli.keys.redis_registry import editing
+from gateway.keystore.records import Secret, StoredKey
+from gateway.settings import load
 from tests.redis_acl import acl_rules
 from tests.redis_server import RedisProcess, free_port
 from tests.refusing_proxy import proxy_before
@@ -75,3 +80,16 @@ def test_the_rights_that_the_readme_asks_for_are_enough(tmp_path: Path, redis_se
     done(keys(file, "list"))
     done(keys(file, "show", "a"))
     done(keys(file, "delete", "a", "--yes"))
+
+
+def test_a_proof_that_is_another_key_s_is_reported(tmp_path: Path, redis_server: RedisProcess) -> None:
+    config = load(configuration(tmp_path, redis_server))
+
+    def add(name: str) -> None:
+        key = StoredKey({"id": name}, (Secret("1" * 64),), "2026-01-01T00:00:00Z")
+        with editing(config) as registry:
+            registry.change([name], lambda _: {name: key})
+
+    add("a")
+    with pytest.raises(ClickException, match=r"^b: key `a` has the same secret or certificate$"):
+        add("b")

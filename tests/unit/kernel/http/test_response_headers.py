@@ -213,3 +213,13 @@ def test_ranges_of_bytes() -> None:
     assert _screen((b"content-type", b"multipart/ByteRanges; boundary=x")).is_range
     assert _screen((b"content-range", b"bytes 0-1/2")).is_range
     assert not _screen((b"content-type", b"multipart/mixed")).is_range
+
+
+def test_what_is_shared_is_screened_once() -> None:
+    rules = FieldRules([])
+    fields = [(b"x-a", b"1")]
+    first = screen(fields, rules, shared=True)
+    assert screen(fields, rules, shared=True) is first
+    assert screen(fields, rules) is not first
+    assert screen(list(fields), rules, shared=True) is not first
+    assert first.lines == [JSON_TYPE, ("x-a", "1")]

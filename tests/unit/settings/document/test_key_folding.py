@@ -10,7 +10,7 @@ from hypothesis import given
 from gateway.settings import Config, ConfigError, load, parse
 from gateway.settings.document.key_folding import WORTH_ENTRIES, Alike, thin, with_alike
 from gateway.settings.schema.access import KeySettings
-from gateway.settings.schema.key_list import KeyList
+from gateway.settings.schema.key_list import KeyList, Rows
 from tests.yaml_files import LEAST
 
 ORGANIZATIONS = "organizations: [{id: acme}, {id: initech}]\n"
@@ -213,3 +213,12 @@ def test_a_text_means_what_the_parser_makes_of_it(section: list[str]) -> None:
     if found is not None:
         assert expected is not None
         assert reported(found[0]) == reported(expected)
+
+
+def test_keys_that_were_not_found_are_not_completed() -> None:
+    group = Alike([(digest("a"), "a")], Rows([digest("b")], ["b"], [0]), distinct=True)
+    assert with_alike(KeyList([]), [group]) is None
+    known = KeyList([KeySettings(id="a", secret_sha256=digest("a"))])
+    found = with_alike(known, [group])
+    assert found is not None
+    assert [key.id for key in found] == ["a", "b"]

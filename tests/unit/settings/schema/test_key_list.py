@@ -1,6 +1,7 @@
 """settings/schema/key_list.py: a list of keys like any other, in less memory."""
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from gateway.settings.schema.access import KeySettings
 from gateway.settings.schema.key_list import KeyList, Likeness, Rows
@@ -58,3 +59,11 @@ def test_lists_with_other_keys_are_others() -> None:
     assert KeyList(MODELS) != KEYS
     assert repr(KEYS) == repr(KeyList(MODELS, [Likeness(MODELS, ROWS)]))
     assert len(repr(KEYS)) < 80
+
+
+def test_a_model_may_have_one() -> None:
+    found = TypeAdapter(KeyList).validate_python([{"id": "a", "secret_sha256": "a" * 64}])
+    assert isinstance(found, KeyList)
+    assert [key.id for key in found] == ["a"]
+    with pytest.raises(ValidationError):
+        TypeAdapter(KeyList).validate_python([{"id": 1}])
