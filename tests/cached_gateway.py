@@ -21,6 +21,8 @@ from tests.samples import caller, exchange, keyring, route
 
 RULES = CacheRules(None, 1 << 20, (), "organization", 0.0, 0.0)
 JSON = (b"content-type", b"application/json")
+FRESH = (b"cache-control", b"max-age=60")
+PUBLIC = (b"cache-control", b"public, max-age=60")
 ORGANIZATIONS = {"a1": "acme", "a2": "acme", "b1": "bolt", "none": None}
 """Each key, which is its own secret, and its organisation."""
 
@@ -108,6 +110,12 @@ def caller_of(key: str, organization: str | None) -> Caller:
     return caller(
         id=key, organization=organization, bucket=f"{{{key}}}", head=f"X-Caller-Id: {key}\r\n".encode(), claim=unlimited
     )
+
+
+def built(*fields: tuple[bytes, bytes], time: Time | None = None, **rules: Any) -> tuple[Gateway, CachedService]:
+    """A gateway with one route, whose cache has these rules, and a service that answers with these fields."""
+    service = CachedService(*fields)
+    return cached_gateway(cached_route(service, cache_rules(**rules)), time=time), service
 
 
 def ask(key: str = "a1", *fields: tuple[str, str], **changes: Any) -> Exchange:

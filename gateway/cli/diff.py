@@ -14,6 +14,7 @@ import msgspec
 from gateway import __version__
 from gateway.cli.admin_client import address_option, request
 from gateway.cli.friendly_errors import friendly_errors
+from gateway.cli.tables import output_option
 from gateway.config_diff.changes import Change, changes, few
 from gateway.config_diff.effects import Effect
 from gateway.config_diff.inventory import Item, Preface, Redactor, items_of
@@ -42,13 +43,7 @@ _TIMEOUT_S = 60.0
     metavar="OLD",
     help="Compare with this file, and not with a running gateway.",
 )
-@click.option(
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people, or for programs.",
-)
+@output_option
 def command(file: Path, admin: str, against: Path | None, output: Literal["text", "json"]) -> None:
     """Say what another configuration file would change.
 

@@ -11,7 +11,7 @@ import click
 
 from gateway.cli.friendly_errors import friendly_errors
 from gateway.cli.limits_account import reset, show
-from gateway.cli.tables import aligned
+from gateway.cli.tables import aligned, output_option
 from gateway.kernel.limits.token_bucket import Window, most
 from gateway.settings import Config, load
 from gateway.settings.schema.access import KeySettings
@@ -107,13 +107,7 @@ command.add_command(reset)
 @click.option(
     "-c", "--config", "file", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The configuration."
 )
-@click.option(
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people, or for programs.",
-)
+@output_option
 def worst_case(file: Path, output: str) -> None:
     """Say what a greedy caller can get in any second, minute, hour and day.
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import click
 
 from gateway.cli.admin_client import address_option, exit_with_errors, request, token_option
-from gateway.cli.tables import aligned
+from gateway.cli.tables import aligned, output_option
 from gateway.kernel.key_format import PREFIX
 from gateway.kernel.units import format_duration
 
@@ -35,13 +35,7 @@ organization_option = click.option(
 @click.argument("key", metavar="KEY", callback=key_id)
 @organization_option
 @address_option("--admin")
-@click.option(
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people, or for programs.",
-)
+@output_option
 def show(key: str, organization: str, admin: str, output: str) -> None:
     """Say what a key has used of its limits.
 
@@ -57,13 +51,7 @@ def show(key: str, organization: str, admin: str, output: str) -> None:
 @organization_option
 @address_option("--admin")
 @token_option
-@click.option(
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people, or for programs.",
-)
+@output_option
 def reset(key: str, quota: str, organization: str, admin: str, token: str, output: str) -> None:
     """Give a key all of its limits back, or one quota.
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from gateway.cli.friendly_errors import friendly_errors
-from gateway.cli.tables import aligned
+from gateway.cli.tables import aligned, output_option
 from gateway.settings import Config, load
 from gateway.settings.schema.config import OPENAPI_ROUTE
 from gateway.settings.schema.routing import Match
@@ -76,13 +76,7 @@ def described(config: Config) -> list[dict[str, Any]]:
 @click.option(
     "-c", "--config", "file", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The configuration."
 )
-@click.option(
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people, or for programs.",
-)
+@output_option
 def command(file: Path, output: str) -> None:
     """List the routes of a configuration file.
 

@@ -1,6 +1,16 @@
-"""Formats tables as text and as Markdown."""
+"""Formats tables as text and as Markdown, and has the option of commands that print text or JSON."""
 
 from collections.abc import Sequence
+
+import click
+
+output_option = click.option(
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people, or for programs.",
+)
 
 
 def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -13,6 +13,7 @@ from gateway.cli.explain.text import text
 from gateway.cli.friendly_errors import friendly_errors
 from gateway.cli.keys.listed import with_listed_keys
 from gateway.cli.limits_account import key_id
+from gateway.cli.tables import output_option
 from gateway.dry_run.explanation import Explanation, explain
 from gateway.dry_run.limiter import PeekingLimiter
 from gateway.dry_run.request import DryRequest
@@ -53,13 +54,7 @@ def headers(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> tu
 @click.option(
     "--reveal", is_flag=True, help="With -c: show header values that look like secrets, which are masked otherwise."
 )
-@click.option(
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people, or for programs.",
-)
+@output_option
 def command(
     method: str,
     target: str,

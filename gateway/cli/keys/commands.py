@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from gateway.cli import secret
 from gateway.cli.keys.redis_registry import instant_of, registry_of
-from gateway.cli.tables import aligned
+from gateway.cli.tables import aligned, output_option
 from gateway.kernel.units import parse_duration
 from gateway.keystore.records import Secret, StoredKey, instant
 
@@ -25,13 +25,6 @@ config_option = click.option(
     required=True,
     metavar="FILE",
     help="The configuration that says where.",
-)
-output_option = click.option(
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people, or for programs.",
 )
 yes_option = click.option("--yes", is_flag=True, help="Do not ask whether that is meant.")
 id_argument = click.argument("key_id", metavar="ID")

@@ -9,10 +9,11 @@ import yaml
 
 from gateway.cli import secret
 from gateway.cli.friendly_errors import friendly_errors
-from gateway.cli.keys.commands import delete, disable, enable, list_, output_option, rotate, show
+from gateway.cli.keys.commands import delete, disable, enable, list_, rotate, show
 from gateway.cli.keys.import_command import import_
 from gateway.cli.keys.redis_registry import NO_STORE, editing, instant_of
 from gateway.cli.keys.update import update
+from gateway.cli.tables import output_option
 from gateway.keystore.records import Secret, StoredKey
 from gateway.settings import Config, load
 from gateway.settings.checks.stored_keys import References, read_key

@@ -10,9 +10,10 @@ from msgspec.structs import replace
 
 from gateway.cli.diff import text
 from gateway.cli.friendly_errors import friendly_errors
-from gateway.cli.keys.commands import ask, config_option, existing, id_argument, output_option, yes_option
+from gateway.cli.keys.commands import ask, config_option, existing, id_argument, yes_option
 from gateway.cli.keys.differences import key_changes
 from gateway.cli.keys.redis_registry import editing
+from gateway.cli.tables import output_option
 from gateway.config_diff.changes import Change
 from gateway.keystore.records import StoredKey
 from gateway.settings import Config, load

@@ -14,6 +14,7 @@ from gateway.cli.explain.ask import ask_gateway
 from gateway.cli.friendly_errors import friendly_errors
 from gateway.cli.keys.listed import with_listed_keys
 from gateway.cli.replay.text import text
+from gateway.cli.tables import output_option
 from gateway.dry_run.access_lines import CallOutcome, LoggedCall, LogLines
 from gateway.dry_run.replay import Baseline, replay
 from gateway.dry_run.replay_summary import ReplayCounter
@@ -46,13 +47,7 @@ from gateway.system.clock import SYSTEM_CLOCK
 )
 @click.option("--host", default="", metavar="NAME", help="What all calls have named in Host, which is not in the log.")
 @click.option("--most", type=click.IntRange(min=1), default=50, show_default=True, help="Lines of changes to print.")
-@click.option(
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people, or for programs.",
-)
+@output_option
 def command(
     log: BinaryIO, file: Path, against: Path | None, admin: str | None, host: str, most: int, output: str
 ) -> None:

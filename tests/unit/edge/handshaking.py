@@ -16,17 +16,7 @@ from gateway.kernel.faults import GatewayError
 from gateway.kernel.ids import Ids
 from gateway.net.certificates import Certificate
 from gateway.net.write_batch import WriteBatch
-
-LIMITS = HeadLimits(
-    header_bytes=4096,
-    url_bytes=1024,
-    body_bytes=1 << 20,
-    header_timeout_s=10.0,
-    body_timeout_s=10.0,
-    idle_timeout_s=10.0,
-    connections=1000,
-)
-GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
+from tests.unit.edge.listening import LIMITS
 
 
 class RecordedEvents:

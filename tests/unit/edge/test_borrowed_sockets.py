@@ -11,7 +11,7 @@ from gateway.edge.borrowed_sockets import BorrowedSockets
 from gateway.edge.handshake import HandshakeOptions
 from tests.raw_client import RawClient
 from tests.unit.edge.handshaking import RecordedEvents
-from tests.unit.edge.handshaking import listening as on_the_doorstep
+from tests.unit.edge.handshaking import listening as listening_to_handshakes
 from tests.unit.edge.listening import GET, listening
 
 PROXY = b"PROXY UNKNOWN\r\n"
@@ -21,7 +21,7 @@ async def a_listener(stack: AsyncExitStack, way: str) -> tuple[Listener, int]:
     if way == "plain":
         return await stack.enter_async_context(listening())
     return await stack.enter_async_context(
-        on_the_doorstep(trusted=("127.0.0.1",), options=HandshakeOptions(RecordedEvents(), proxy_protocol=True))
+        listening_to_handshakes(trusted=("127.0.0.1",), options=HandshakeOptions(RecordedEvents(), proxy_protocol=True))
     )
 
 

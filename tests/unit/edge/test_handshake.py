@@ -20,7 +20,8 @@ from gateway.edge.handshake import HandshakeOptions
 from tests.authority import Authority
 from tests.fakes import until
 from tests.raw_client import RawClient
-from tests.unit.edge.handshaking import GET, LIMITS, RecordedEvents, listening
+from tests.unit.edge.handshaking import RecordedEvents, listening
+from tests.unit.edge.listening import GET, LIMITS
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from gateway.edge.handshake import HandshakeOptions
 from tests.authority import Authority
 from tests.fakes import until
 from tests.raw_client import RawClient
-from tests.unit.edge.handshaking import GET, RecordedEvents, listening
+from tests.unit.edge.handshaking import RecordedEvents, listening
+from tests.unit.edge.listening import GET
 from tests.unit.edge.proxy_headers import TELLING, V1, V2, WRONG, tcp
 
 

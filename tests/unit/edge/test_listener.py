@@ -10,7 +10,7 @@ from gateway.edge.handshake import HandshakeOptions
 from tests.fakes import until
 from tests.raw_client import RawClient
 from tests.unit.edge.handshaking import RecordedEvents
-from tests.unit.edge.handshaking import listening as on_the_doorstep
+from tests.unit.edge.handshaking import listening as listening_to_handshakes
 from tests.unit.edge.listening import GET, LIMITS, listening
 
 FEW = msgspec.structs.replace(LIMITS, connections=3)
@@ -87,7 +87,7 @@ async def test_handshakes_are_bounded_with_the_connections() -> None:
     events = RecordedEvents()
     options = HandshakeOptions(events, proxy_protocol=True)
     limits = msgspec.structs.replace(FEW, connections=1)
-    async with on_the_doorstep(limits=limits, trusted=("127.0.0.1",), options=options) as (listener, port):
+    async with listening_to_handshakes(limits=limits, trusted=("127.0.0.1",), options=options) as (listener, port):
         clients = [await RawClient.connect(port) for _ in range(2 * REJECTED)]
         acceptor = listener._acceptor
         assert acceptor is not None
@@ -102,7 +102,7 @@ async def test_handshakes_are_bounded_with_the_connections() -> None:
 
 async def test_no_connection_stays_open_that_arrives_at_the_last_moment() -> None:
     options = HandshakeOptions(RecordedEvents(), proxy_protocol=True)
-    async with on_the_doorstep(trusted=("127.0.0.1",), options=options) as (listener, port):
+    async with listening_to_handshakes(trusted=("127.0.0.1",), options=options) as (listener, port):
         client = await RawClient.connect(port)
         listener.stop_accepting()
         listener.cut()

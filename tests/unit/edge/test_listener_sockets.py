@@ -15,14 +15,16 @@ from gateway.edge.handshake import HandshakeOptions
 from tests.authority import Authority
 from tests.raw_client import RawClient
 from tests.unit.edge.handshaking import RecordedEvents
-from tests.unit.edge.handshaking import listening as on_the_doorstep
+from tests.unit.edge.handshaking import listening as listening_to_handshakes
 from tests.unit.edge.listening import GET, LIMITS, listening
 
 Listening = AbstractAsyncContextManager[tuple[Listener, int]]
 
 
 def behind_proxies() -> Listening:
-    return on_the_doorstep(trusted=("127.0.0.1",), options=HandshakeOptions(RecordedEvents(), proxy_protocol=True))
+    return listening_to_handshakes(
+        trusted=("127.0.0.1",), options=HandshakeOptions(RecordedEvents(), proxy_protocol=True)
+    )
 
 
 @pytest.mark.parametrize(("begin", "header"), [(listening, b""), (behind_proxies, b"PROXY UNKNOWN\r\n")])
@@ -76,7 +78,7 @@ async def test_a_sweep_reads_certificates_that_have_changed(tmp_path: Path) -> N
     certificates = Certificates(
         [CertificateFiles(*authority.write("localhost", "localhost"))], TlsRequirements(), events
     )
-    async with on_the_doorstep(options=HandshakeOptions(events, certificates)) as (listener, _):
+    async with listening_to_handshakes(options=HandshakeOptions(events, certificates)) as (listener, _):
         assert len(events.read) == 1
         assert listener._timer is not None
         listener._timer.cancel()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.edge.proxy_protocol import MOST_BYTES, ProxyHeaderError, client_address, size
-from tests.unit.edge.handshaking import GET
+from tests.unit.edge.listening import GET
 from tests.unit.edge.proxy_headers import TELLING, V1, V2, WRONG
 
 

@@ -1,21 +1,22 @@
 """reuse/cache.py: who is answered from the cache, and who waits for whose call."""
 
 import asyncio
-from typing import Any
 
 import msgspec
 import pytest
 
 from gateway.kernel.faults import UPSTREAM_TIMEOUT, GatewayError
 from gateway.kernel.http.response_headers import FieldRules
-from gateway.pipeline import Gateway
 from gateway.table import Envelope
 from gateway.table.public_urls import UrlMapping
 from gateway.table.routes import Caching
 from tests.cached_gateway import (
+    FRESH,
+    PUBLIC,
     CachedService,
     Time,
     ask,
+    built,
     cache_rules,
     cached_gateway,
     cached_route,
@@ -27,14 +28,6 @@ from tests.cached_gateway import (
 from tests.fakes import turn, until
 from tests.in_memory_gateway import Client
 from tests.samples import route
-
-FRESH = (b"cache-control", b"max-age=60")
-PUBLIC = (b"cache-control", b"public, max-age=60")
-
-
-def built(*fields: tuple[bytes, bytes], time: Time | None = None, **rules: Any) -> tuple[Gateway, CachedService]:
-    service = CachedService(*fields)
-    return cached_gateway(cached_route(service, cache_rules(**rules)), time=time), service
 
 
 async def test_a_kept_reply_has_an_id_of_its_own_and_an_age() -> None:

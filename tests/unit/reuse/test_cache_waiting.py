@@ -10,12 +10,11 @@ from gateway.exchange import Exchange
 from gateway.kernel.faults import UPSTREAM_SATURATED, UPSTREAM_TIMEOUT, GatewayError
 from gateway.pipeline import Gateway
 from tests.cached_gateway import (
+    FRESH,
     CachedService,
     Time,
     ask,
-    cache_rules,
-    cached_gateway,
-    cached_route,
+    built,
     got,
     number_of,
     numbers,
@@ -24,14 +23,6 @@ from tests.cached_gateway import (
 from tests.fakes import turn, until
 from tests.in_memory_gateway import Client
 from tests.samples import Pieces
-
-FRESH = (b"cache-control", b"max-age=60")
-PUBLIC = (b"cache-control", b"public, max-age=60")
-
-
-def built(*fields: tuple[bytes, bytes], time: Time | None = None, **rules: Any) -> tuple[Gateway, CachedService]:
-    service = CachedService(*fields)
-    return cached_gateway(cached_route(service, cache_rules(**rules)), time=time), service
 
 
 async def test_ten_thousand_who_miss_make_one_call() -> None:
