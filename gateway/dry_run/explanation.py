@@ -6,9 +6,10 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from gateway.config_diff.inventory import MASK, is_secret
+from gateway.dry_run.delivery import RetryReport, SplitShare, retry_report, split_shares
 from gateway.dry_run.request import DryRequest
 from gateway.dry_run.rivals import RivalRoute, rivals_of, shown_pattern, why_won
-from gateway.dry_run.run import DryResult, DryRun
+from gateway.dry_run.run import Compiled, DryResult, DryRun
 from gateway.exchange import Exchange
 from gateway.kernel.caching.storage import CacheRules
 from gateway.kernel.faults import KEY_AMBIGUOUS
@@ -16,7 +17,6 @@ from gateway.kernel.key_format import without_keys
 from gateway.kernel.limits.quota import charged
 from gateway.limiter.interface import Decider
 from gateway.table import Route
-from gateway.table.upstreams import AnyUpstream
 from gateway.upstream.call import Call
 from gateway.upstream.http1.framing import request_head
 from gateway.usage.quotas import Metered, metered
@@ -92,9 +92,10 @@ class TargetHead(msgspec.Struct, frozen=True):
 class CallReport(msgspec.Struct, frozen=True):
     """The call to the service. Time-outs are in seconds. `body_bytes` is None for a body in chunks.
 
-    `most_tries` is how often it is tried at most when no target can be reached. Only an `idempotent` call
-    is sent to another target after one has broken it off. `cache` is how the route keeps replies, None if it keeps
-    none. A call with the field `idempotency_field` reaches the service once.
+    `most_tries` is how often it is tried at most when no target can be reached. Only an `idempotent` call is sent to
+    another target after one has broken it off. `retry` is when it is sent again, None where nothing is configured.
+    `split` are the upstreams that share the callers, none without a split. `cache` is how the route keeps replies, None
+    if it keeps none. A call with the field `idempotency_field` reaches the service once.
     """
 
     upstream: str
@@ -107,6 +108,8 @@ class CallReport(msgspec.Struct, frozen=True):
     idempotent: bool
     most_tries: int
     envelope: str
+    retry: RetryReport | None = None
+    split: list[SplitShare] = []
     cache: CacheRules | None = None
     idempotency_field: str | None = None
 
@@ -158,7 +161,7 @@ async def report(result: DryResult, dry_run: DryRun, *, reveal: bool = False) ->
         charge=await _charge(x, dry_run.limiter),
         call=None
         if call is None or route is None or route.upstream is None
-        else _call(call, route, dry_run.compiled.upstreams[route.upstream.id], reveal=reveal),
+        else _call(call, route, dry_run.compiled, reveal=reveal),
     )
 
 
@@ -248,7 +251,11 @@ async def _charge(x: Exchange, limiter: Decider) -> Charge | None:
     )
 
 
-def _call(call: Call, route: Route, upstream: AnyUpstream, *, reveal: bool) -> CallReport:
+def _call(call: Call, route: Route, compiled: Compiled, *, reveal: bool) -> CallReport:
+    setting = next(each for each in compiled.config.routes if each.id == route.id)
+    split = split_shares(setting, call.caller)
+    upstream = compiled.upstreams[next((each.upstream for each in split if each.chosen), setting.upstream)]
+    retry = retry_report(compiled.config, setting, upstream.id)
     length = len(call.body) if isinstance(call.body, bytes) else call.body.length
     heads = [
         TargetHead(str(target.endpoint), _shown(request_head(call, target.origin, length), reveal=reveal))
@@ -263,8 +270,10 @@ def _call(call: Call, route: Route, upstream: AnyUpstream, *, reveal: bool) -> C
         total_timeout_s=call.total_timeout_s,
         idle_timeout_s=call.idle_timeout_s,
         idempotent=call.idempotent,
-        most_tries=upstream.most_tries,
+        most_tries=upstream.most_tries if retry is None else retry.attempts,
         envelope=route.envelope.mode,
+        retry=retry,
+        split=split,
         cache=None if route.caching is None else route.caching.rules,
         idempotency_field=None if route.idempotency is None else route.idempotency.header,
     )

@@ -87,7 +87,7 @@ def build_routes(
     `mirrors` keeps what became of copies, None keeps nothing. `document` is as for `own_routes`.
     """
     maker, log = _RouteMaker(config, faults), mirrors or MirrorLog.silent()
-    routes = [maker.make(route, sender_of(route, upstreams, log), requests.get(route.id)) for route in config.routes]
+    routes = [maker.make(one, sender_of(config, one, upstreams, log), requests.get(one.id)) for one in config.routes]
     privacy, response_set = _privacy(tuple(config.defaults.headers.response.set.items()), config.auth.key.header)
     keyed = _own_set(response_set, privacy)
     cross = cross_origin(config)

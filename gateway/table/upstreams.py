@@ -10,7 +10,7 @@ from gateway.kernel.clock import Clock
 from gateway.kernel.load_balancing import Draw, Picker, Rendezvous, RoundRobin, seed_of
 from gateway.kernel.traffic.concurrency_limit import ConcurrencyLimit, LimitBounds
 from gateway.kernel.traffic.eligible import TargetGroups
-from gateway.kernel.traffic.retry import RetryBudget, RetryPolicy
+from gateway.kernel.traffic.retry import RetryBudget
 from gateway.net.name_resolver import NameResolver
 from gateway.net.write_batch import WriteBatch
 from gateway.observe.metrics import Metrics
@@ -19,6 +19,7 @@ from gateway.settings import Config
 from gateway.settings.schema.health import Health
 from gateway.settings.schema.upstreams import UpstreamSettings, UpstreamTls
 from gateway.traffic.adaptive_concurrency import AdaptiveConcurrency
+from gateway.traffic.route_retry import retry_policy
 from gateway.upstream.circuit_breaker import BreakerRules, CircuitBreaker
 from gateway.upstream.health_checks import HealthCheckRules, HealthChecks
 from gateway.upstream.outlier_detection import EjectionRules, OutlierDetector
@@ -35,8 +36,18 @@ def build_upstreams(
 ) -> dict[str, AnyUpstream]:
     """Return all upstreams by id. Raises PairError for unusable TLS files."""
     names = NameResolver(clock, shared_state.names)
+    repeating = [route for route in config.routes if route.retry.model_fields_set]
+    repeated = {each.id for route in repeating for each in config.upstreams_of(route)}
     return {
-        setting.id: _upstream(setting, shared_state.upstreams[setting.id], metrics, clock, write_batch, names)
+        setting.id: _upstream(
+            setting,
+            shared_state.upstreams[setting.id],
+            metrics,
+            clock,
+            write_batch,
+            names,
+            again=setting.retry is not None or setting.id in repeated,
+        )
         for setting in config.upstreams
     }
 
@@ -61,15 +72,17 @@ def _upstream(
     clock: Clock,
     write_batch: WriteBatch,
     names: NameResolver,
+    *,
+    again: bool,
 ) -> AnyUpstream:
     """Build only the layers that are needed.
 
-    A single target needs no choice unless calls are sent to it again, and the circuit breaker is optional.
+    A single target needs no choice unless calls are sent to it `again`, and the circuit breaker is optional.
     """
     events = UpstreamEvents(setting, metrics)
     targets = _targets(setting, events, clock, write_batch, names)
     upstream: Target | Upstream = targets[0]
-    if len(targets) > 1 or setting.retry is not None:
+    if len(targets) > 1 or again:
         rules = setting.outlier_detection
         ejection = EjectionRules(
             rules.consecutive_failures, rules.base_ejection_time, rules.max_ejection_time, rules.max_ejection_percent
@@ -95,7 +108,7 @@ def _upstream(
             clock,
             random.random,
             events,
-            policy=_retry_policy(setting),
+            policy=None if setting.retry is None else retry_policy(setting.retry),
             budget=None if setting.retry is None else RetryBudget(setting.retry.budget),
         )
     called: Target | Upstream | CircuitBreaker = upstream
@@ -121,21 +134,6 @@ def _picker(setting: UpstreamSettings) -> Callable[[Mapping[int, int]], Picker]:
     # By URL: the same in all gateways, wherever a target stands in the file
     seeds = {number: seed_of(str(target.url)) for number, target in enumerate(setting.targets)}
     return lambda weights: Rendezvous(weights, seeds)
-
-
-def _retry_policy(setting: UpstreamSettings) -> RetryPolicy:
-    retry = setting.retry
-    if retry is None:
-        return RetryPolicy()
-    return RetryPolicy(
-        retry.attempts,
-        frozenset(each for each in retry.on if not each.isdecimal()),
-        frozenset(int(each) for each in retry.on if each.isdecimal()),
-        frozenset(method.encode() for method in retry.methods),
-        retry.per_try,
-        retry.backoff,
-        same_target=True,
-    )
 
 
 def _targets(

@@ -3,18 +3,35 @@
 import random
 from collections.abc import Mapping
 
+from gateway.kernel.traffic.retry import RetryBudget, RetryRules
+from gateway.settings import Config
 from gateway.settings.schema.routing import RouteSettings
 from gateway.traffic.mirror import Mirror, MirrorLog
+from gateway.traffic.route_retry import RouteRetry, retry_policy
 from gateway.traffic.split import Destination, Split
 
 
-def sender_of(route: RouteSettings, upstreams: Mapping[str, Destination], mirrors: MirrorLog) -> Destination:
+def sender_of(
+    config: Config, route: RouteSettings, upstreams: Mapping[str, Destination], mirrors: MirrorLog
+) -> Destination:
     """Return only the layers that the route needs."""
-    sender = upstreams[route.upstream]
+    sender = _by_its_rules(config, route, route.upstream, upstreams)
     if route.split:
-        sender = Split([upstreams[part.upstream] for part in route.split], [part.weight for part in route.split])
+        parts = [_by_its_rules(config, route, part.upstream, upstreams) for part in route.split]
+        sender = Split(parts, [part.weight for part in route.split])
     mirror = route.mirror
     if mirror is None:
         return sender
     to = upstreams[mirror.upstream]
     return Mirror(route.id, sender, to, mirror.share, mirrors, random.random, compare=mirror.compare)
+
+
+def _by_its_rules(
+    config: Config, route: RouteSettings, upstream: str, upstreams: Mapping[str, Destination]
+) -> Destination:
+    if not route.retry.model_fields_set:
+        return upstreams[upstream]
+    inherited = next(each.retry for each in config.upstreams if each.id == upstream)
+    retry = route.retry.over(inherited)
+    own = route.retry.budget is not None or inherited is None
+    return RouteRetry(upstreams[upstream], RetryRules(retry_policy(retry), RetryBudget(retry.budget) if own else None))

@@ -4,7 +4,7 @@ from typing import Protocol
 
 import msgspec
 
-from gateway.kernel.traffic.retry import RetryBudget
+from gateway.kernel.traffic.retry import RetryBudget, RetryRules
 
 Fields = list[tuple[bytes, bytes]]
 """Header fields in the order in which they were received.
@@ -89,6 +89,7 @@ class Call(msgspec.Struct):
     `affinity` is a hash of what keeps calls together on one target, 0 for nothing. `priority` is that of the caller,
     higher before lower. `upstream` is the id of the one that was chosen among several, "" without a choice. `resends`
     is how often it may still be sent again, and `budget` bounds that together with other calls; None does not.
+    `retry` is what its route has in place of the upstream's policy, None for nothing.
     `resent` are the attempts after the first one that the upstream has chosen a target for.
     `upgrade_mask` makes it the handshake of a WebSocket: four unpredictable bytes for a frame of the gateway's own.
     """
@@ -114,6 +115,7 @@ class Call(msgspec.Struct):
     resends: int = 1
     budget: RetryBudget | None = None
     upgrade_mask: bytes = b""
+    retry: RetryRules | None = None
     resent: tuple[Resend, ...] = ()
 
     def take_resend(self) -> bool:

@@ -25,7 +25,7 @@ class Upstream:
     """Chooses a target for each call, of those that `outlier_detector` allows.
 
     `chance` returns a random number in [0, 1). `policy` says when a call is sent again, and `budget` bounds that for
-    all calls together; None does not.
+    all calls together; None does not. A route may have others (`Call.retry`).
     """
 
     def __init__(
@@ -78,11 +78,13 @@ class Upstream:
         body = call.body
         first = b"" if isinstance(body, bytes) else await body.read()
         now = self._clock.monotonic()
-        outlier_detector, policy = self._outlier_detector, self._policy
+        outlier_detector, policy, budget = self._outlier_detector, self._policy, self._budget
+        if call.retry is not None:
+            policy, budget = call.retry.policy, call.retry.budget or budget
         call.resends = policy.attempts - 1
-        if self._budget is not None:
-            self._budget.called()
-            call.budget = self._budget
+        if budget is not None:
+            budget.called()
+            call.budget = budget
         tried = outlier_detector.trial(now, call.connect_timeout_s + call.total_timeout_s)
         number = (
             outlier_detector.draw(now).one(self._load, self._chance, outlier_detector.errs_more, call.affinity)
@@ -91,7 +93,8 @@ class Upstream:
         )
         ends_at = now + call.total_timeout_s
         if call.resends:
-            call.connect_timeout_s /= 2
+            if policy.same_target or len(self.targets) > 1:
+                call.connect_timeout_s /= 2
             if policy.per_try_s is not None:
                 _shorten(call, policy.per_try_s)
         answers = outlier_detector.answers[number]
@@ -107,7 +110,7 @@ class Upstream:
                 outlier_detector.answered(number, answer.status)
                 return answer
             failure = answer
-        return await self._send_again(_Unanswered(call, body, first, ends_at, number, failure))
+        return await self._send_again(_Unanswered(call, policy, body, first, ends_at, number, failure))
 
     async def close(self) -> None:
         """Close all targets, as `Target.close` does."""
@@ -117,8 +120,8 @@ class Upstream:
 
     async def _send_again(self, unanswered: "_Unanswered") -> Answer:
         """Send a call again, as long as that is allowed. Return or raise the last outcome."""
-        call, first = unanswered.call, unanswered.first
-        policy, detector = self._policy, self._outlier_detector
+        call, first, policy = unanswered.call, unanswered.first, unanswered.policy
+        detector = self._outlier_detector
         self._failed(unanswered)
         while (wait_s := self._next_target(unanswered)) is not None:
             failure = unanswered.failure
@@ -146,8 +149,8 @@ class Upstream:
                     return answer
                 unanswered.failure = answer
             self._failed(unanswered)
-            if unanswered.charged and self._budget is not None:
-                self._budget.failed()
+            if unanswered.charged and call.budget is not None:
+                call.budget.failed()
         if isinstance(unanswered.failure, Answer):
             return unanswered.failure
         raise unanswered.failure
@@ -157,7 +160,7 @@ class Upstream:
         call, failure = unanswered.call, unanswered.failure
         if self._closed or not call.resends or not self._may_repeat(unanswered):
             return None
-        policy, detector, now = self._policy, self._outlier_detector, self._clock.monotonic()
+        policy, detector, now = unanswered.policy, self._outlier_detector, self._clock.monotonic()
         others = detector.others(unanswered.tried, now)
         elsewhere = bool(others)
         if not others and policy.same_target:
@@ -170,7 +173,7 @@ class Upstream:
         wait_s = max(wait_s, unanswered.not_before.get(number, now) - now)
         if now + wait_s >= unanswered.ends_at:
             return None
-        if charged and self._budget is not None and not self._budget.take():
+        if charged and call.budget is not None and not call.budget.take():
             if self._observer is not None:
                 self._observer.not_retried()
             return None
@@ -184,8 +187,8 @@ class Upstream:
         call.resends -= 1
         call.body, call.total_timeout_s = unanswered.body, unanswered.ends_at - now
         call.connect_timeout_s /= 1 if unanswered.last else 2
-        if self._policy.per_try_s is not None:
-            _shorten(call, self._policy.per_try_s)
+        if unanswered.policy.per_try_s is not None:
+            _shorten(call, unanswered.policy.per_try_s)
 
     def _failed(self, unanswered: "_Unanswered") -> None:
         number, failure = unanswered.number, unanswered.failure
@@ -201,10 +204,10 @@ class Upstream:
 
     def _may_repeat(self, unanswered: "_Unanswered") -> bool:
         call, body, failure = unanswered.call, unanswered.body, unanswered.failure
-        replayable = isinstance(body, bytes)
+        policy, replayable = unanswered.policy, isinstance(body, bytes)
         if isinstance(failure, Answer):
-            return self._policy.after_status(failure.status, call.method, replayable=replayable)
-        return self._policy.after_fault(failure.fault, call.method, with_body=body != b"", replayable=replayable)
+            return policy.after_status(failure.status, call.method, replayable=replayable)
+        return policy.after_fault(failure.fault, call.method, with_body=body != b"", replayable=replayable)
 
     def _load(self, number: int) -> int:
         return self.targets[number].load
@@ -219,6 +222,7 @@ class _Unanswered(msgspec.Struct):
     """
 
     call: Call
+    policy: RetryPolicy
     body: bytes | Body
     first: bytes
     ends_at: float

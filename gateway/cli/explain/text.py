@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from gateway.cli.tables import aligned
+from gateway.dry_run.delivery import RetryReport
 from gateway.dry_run.explanation import CallReport, Charge, Explanation, ReplyReport
 
 _CHECKS = {"passed": "passed", "failed": "FAILED", "not_asked": "not asked", "not_reached": "not reached"}
@@ -74,7 +75,19 @@ def _charge(charge: Charge) -> Iterator[str]:
         yield f"  in shadow mode: {', '.join(charge.shadow)}"
 
 
+def _retry(retry: RetryReport) -> str:
+    per_try = "" if retry.per_try_s is None else f", each within {retry.per_try_s:g}s"
+    whose = "the route" if retry.own_budget else "the upstream"
+    return (
+        f"retry: {', '.join(retry.methods)} after {', '.join(retry.on)}{per_try}, {retry.backoff_s:g}s later; "
+        f"at most {retry.budget:.0%} of the calls of {whose}"
+    )
+
+
 def _call(call: CallReport) -> Iterator[str]:
+    if call.split:
+        shares = ", ".join(f"{each.upstream} {each.share:.0%}" for each in call.split)
+        yield f"split: {shares}; the calls of this caller go to {call.upstream}"
     again = (
         "may be sent to another target" if call.idempotent else "is sent to another target only if none of it was sent"
     )
@@ -84,6 +97,8 @@ def _call(call: CallReport) -> Iterator[str]:
     )
     if call.most_tries > 1:
         yield f"tries: at most {call.most_tries}; a call that breaks off {again}"
+    if call.retry is not None:
+        yield _retry(call.retry)
     if call.cache is not None:
         lasts = "as long as the service says" if call.cache.ttl_s is None else f"for {call.cache.ttl_s:g}s"
         yield f"cache: a reply is kept {lasts}, shared by {call.cache.share}; it is looked for before anything is sent"

@@ -118,3 +118,10 @@ class RetryBudget:
     def failed(self) -> None:
         """Note that an attempt that was taken has failed again."""
         self._balance -= 1.0
+
+
+class RetryRules(msgspec.Struct, frozen=True):
+    """What a route has in place of the policy of an upstream. Without a `budget` that of the upstream counts."""
+
+    policy: RetryPolicy
+    budget: RetryBudget | None = None

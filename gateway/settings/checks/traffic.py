@@ -13,11 +13,19 @@ def check_traffic(context: CheckContext) -> None:
         _retry(context, loc, upstream)
     for loc, route in context.entries("routes", context.config.routes):
         _hashed(context, loc, route)
+        _route_retry(context, loc, route)
         _split(context, loc, route)
 
 
 def _retry(context: CheckContext, loc: Loc, upstream: UpstreamSettings) -> None:
     if upstream.retry is not None and (upstream.retry.per_try or 0) > upstream.timeouts.total:
+        context.report((*loc, "retry", "per_try"), "of no use: it is longer than `timeouts.total`")
+
+
+def _route_retry(context: CheckContext, loc: Loc, route: RouteSettings) -> None:
+    if route.retry.per_try is None or all(each.id != route.upstream for each in context.config.upstreams):
+        return
+    if route.retry.per_try > context.config.timeouts_of(route).total:
         context.report((*loc, "retry", "per_try"), "of no use: it is longer than `timeouts.total`")
 
 

@@ -12,8 +12,8 @@ from gateway.settings.schema.cors import CorsSettings
 from gateway.settings.schema.key_list import KeyList
 from gateway.settings.schema.limits import Limit, PlanLimit
 from gateway.settings.schema.observability import Observability
-from gateway.settings.schema.replies import CompressionSettings
-from gateway.settings.schema.routing import Defaults, EnvelopeSettings, ErrorOverride, RouteHeaders, RouteSettings
+from gateway.settings.schema.replies import CompressionSettings, EnvelopeSettings
+from gateway.settings.schema.routing import Defaults, ErrorOverride, RouteHeaders, RouteSettings
 from gateway.settings.schema.server import AdminSettings, RedisSettings, ServerSettings
 from gateway.settings.schema.types import Many, Section, Version, section
 from gateway.settings.schema.upstreams import Timeouts, UpstreamSettings

@@ -1,4 +1,4 @@
-"""`compression`, `cache` and `idempotency`: what the gateway does with whole replies."""
+"""`envelope`, `compression`, `cache` and `idempotency`: what the gateway does with whole replies."""
 
 from typing import Annotated, Literal, TypeAlias
 
@@ -19,6 +19,34 @@ Lifetime: TypeAlias = Annotated[
     WithJsonSchema({"anyOf": [{"const": FROM_SERVICE}, {"type": "string", "pattern": units.DURATION_PATTERN}]}),
 ]
 """Seconds; None when the service says how many."""
+
+
+class EnvelopeSettings(Section):
+    """How replies are put into the envelope."""
+
+    mode: Literal["auto", "wrap", "passthrough"] = Field(
+        default="auto",
+        description="`auto` wraps replies that are not enveloped yet, `wrap` wraps all, `passthrough` leaves all as "
+        "they are.",
+    )
+    max_buffer: Size = default(
+        "8MiB", "Replies up to this size are checked whole before the first byte is sent; larger ones are streamed."
+    )
+    binary: Literal["passthrough", "refuse"] = Field(
+        default="refuse",
+        description="Successes that are neither JSON nor plain text (HTML, XML, CSV, files): passed on as they are, "
+        "or answered 503.",
+    )
+
+
+class EnvelopeOverrides(Section):
+    """What differs from `defaults.envelope`."""
+
+    mode: Literal["auto", "wrap", "passthrough"] | None = Field(
+        default=None, description="See `defaults.envelope.mode`."
+    )
+    max_buffer: Size | None = Field(default=None, description="See `defaults.envelope.max_buffer`.")
+    binary: Literal["passthrough", "refuse"] | None = Field(default=None, description="See `defaults.envelope.binary`.")
 
 
 class CompressionSettings(Section):

@@ -1,4 +1,4 @@
-"""`retry` of an upstream: which calls are sent again, and how many."""
+"""`retry` of an upstream or a route: which calls are sent again, and how many."""
 
 from typing import Annotated, TypeAlias
 
@@ -87,3 +87,23 @@ class RetrySettings(Section):
         "25ms",
         "The wait before a second attempt at a service that may have received the first; twice as long each time.",
     )
+
+
+class RetryOverrides(Section):
+    """What differs from `retry` of the upstream, for the calls of a route."""
+
+    attempts: int | None = Field(default=None, ge=1, le=10, description="See `upstreams[].retry.attempts`. 1: never.")
+    on: Annotated[Many[RetryCondition], Field(min_length=1)] | None = Field(
+        default=None, description="See `upstreams[].retry.on`."
+    )
+    methods: RetryMethods | None = Field(default=None, description="See `upstreams[].retry.methods`.")
+    per_try: PositiveDuration | None = Field(default=None, description="See `upstreams[].retry.per_try`.")
+    budget: Percent | None = Field(
+        default=None, description="Most attempts that are added to the calls of this route. Left out: the upstream's."
+    )
+    backoff: PositiveDuration | None = Field(default=None, description="See `upstreams[].retry.backoff`.")
+
+    def over(self, inherited: RetrySettings | None) -> RetrySettings:
+        """Return these rules, and those of `inherited` that they say nothing about. None stands for the defaults."""
+        own = {name: value for name, value in self if value is not None}
+        return (inherited or RetrySettings()).model_copy(update=own)

@@ -13,8 +13,11 @@ from gateway.settings.schema.replies import (
     CacheSettings,
     CompressionOverrides,
     CompressionSettings,
+    EnvelopeOverrides,
+    EnvelopeSettings,
     IdempotencySettings,
 )
+from gateway.settings.schema.retry import RetryOverrides
 from gateway.settings.schema.types import (
     AddressRange,
     HeaderName,
@@ -29,7 +32,6 @@ from gateway.settings.schema.types import (
     PathPrefix,
     PositiveDuration,
     Section,
-    Size,
     default,
     section,
 )
@@ -49,34 +51,6 @@ class TimeoutOverrides(Section):
     idle: PositiveDuration | None = Field(
         default=None, description="How long the upstream may be silent within a reply that is streamed."
     )
-
-
-class EnvelopeSettings(Section):
-    """How replies are put into the envelope."""
-
-    mode: Literal["auto", "wrap", "passthrough"] = Field(
-        default="auto",
-        description="`auto` wraps replies that are not enveloped yet, `wrap` wraps all, `passthrough` leaves all as "
-        "they are.",
-    )
-    max_buffer: Size = default(
-        "8MiB", "Replies up to this size are checked whole before the first byte is sent; larger ones are streamed."
-    )
-    binary: Literal["passthrough", "refuse"] = Field(
-        default="refuse",
-        description="Successes that are neither JSON nor plain text (HTML, XML, CSV, files): passed on as they are, "
-        "or answered 503.",
-    )
-
-
-class EnvelopeOverrides(Section):
-    """What differs from `defaults.envelope`."""
-
-    mode: Literal["auto", "wrap", "passthrough"] | None = Field(
-        default=None, description="See `defaults.envelope.mode`."
-    )
-    max_buffer: Size | None = Field(default=None, description="See `defaults.envelope.max_buffer`.")
-    binary: Literal["passthrough", "refuse"] | None = Field(default=None, description="See `defaults.envelope.binary`.")
 
 
 class Match(Section):
@@ -240,6 +214,7 @@ class RouteSettings(Section):
     timeouts: TimeoutOverrides = section(
         TimeoutOverrides, "Time-outs that differ from those of `defaults` and the upstream."
     )
+    retry: RetryOverrides = section(RetryOverrides, "What differs from `retry` of the upstream.")
     maintenance: MaintenanceSettings | None = Field(
         default=None, description="Calls are answered 503 for a while. Left out: as `defaults` have it."
     )

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import UPSTREAM_RESET, UPSTREAM_TIMEOUT, GatewayError
-from gateway.kernel.traffic.retry import FAILOVER, RetryBudget, RetryPolicy
+from gateway.kernel.traffic.retry import FAILOVER, RetryBudget, RetryPolicy, RetryRules
 from gateway.upstream.outlier_detection import EjectionRules, OutlierDetector
 from gateway.upstream.shared_state import SharedState
 from gateway.upstream.upstream import Upstream
@@ -226,3 +226,23 @@ async def test_the_call_knows_what_it_was_sent_again_for(retrying: Retrying) -> 
         await retrying("http://127.0.0.1:1", other.url).send(refused)
         assert [each.reason for each in refused.resent] == ["upstream_refused"]
         assert again.at <= refused.resent[0].at
+
+
+@pytest.mark.parametrize(("own", "charged"), [(None, "upstream"), (RetryBudget(1.0), "route")])
+async def test_a_route_has_rules_of_its_own(retrying: Retrying, own: RetryBudget | None, charged: str) -> None:
+    """The budget of the upstream, which is none, bounds those that have no other."""
+    async with RawBackend(default=script(BUSY)) as one, RawBackend(default=script(BUSY)) as other:
+        upstream = retrying(one.url, other.url, attempts=4, budget=0.0)
+        for _ in range(2):
+            sent = call()
+            sent.retry = RetryRules(RetryPolicy(2, ALL, frozenset({503}), same_target=True), own)
+            assert (await upstream.send(sent)).status == 503
+        assert len(one.requests) + len(other.requests) == (2 if charged == "upstream" else 3)
+        assert retrying.observer.count == (0 if charged == "upstream" else 1)
+
+
+async def test_a_call_by_no_rules_has_all_its_time_to_connect_to_a_single_target(retrying: Retrying) -> None:
+    async with RawBackend() as only:
+        sent = call()
+        await retrying(only.url, same_target=False).send(sent)
+        assert sent.connect_timeout_s == 1.0

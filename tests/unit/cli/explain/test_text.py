@@ -91,3 +91,21 @@ async def test_the_policies_of_the_route(cache: str, line: str) -> None:
     )
     assert any(each.startswith(line) for each in lines)
     assert "idempotency: a call with Idempotency-Key reaches the service once" in lines
+
+
+async def test_split_and_retry() -> None:
+    config = parse(
+        TEXT.replace(
+            "path: /v1/pets/mine, methods: [GET]}, upstream: pets",
+            "path: /v1/pets/mine, methods: [GET]}, retry: {per_try: 2s, methods: [GET]}, "
+            "split: [{upstream: pets, weight: 3}, {upstream: other}]",
+        )
+    )
+    found = await explain(dry_run(config), DryRequest(method="GET", target="/v1/pets/mine", key_id="acme-ci"))
+    assert found.call is not None
+    lines = text(found).split("\n")
+    assert f"split: pets 75%, other 25%; the calls of this caller go to {found.call.upstream}" in lines
+    assert any(line.startswith(f"outcome: goes to upstream {found.call.upstream};") for line in lines)
+    (retry,) = [line for line in lines if line.startswith("retry: ")]
+    assert retry.startswith("retry: GET after connection_limit_reached, ")
+    assert retry.endswith(", 503, each within 2s, 0.025s later; at most 20% of the calls of the route")

@@ -42,6 +42,14 @@ def test_upstreams_are_consistent(text: str, message: str) -> None:
         ("upstream: u, split: [{upstream: v}]", ["3:10 routes[0]: `split` is used in place of `upstream`"]),
         ("upstream: u, mirror: {upstream: u}", ["3:70 routes[0].mirror.upstream: copies would go where the calls go"]),
         (
+            "upstream: u, retry: {per_try: 3s}, timeouts: {total: 2s}",
+            ["3:68 routes[0].retry.per_try: of no use: it is longer than `timeouts.total`"],
+        ),
+        (
+            "upstream: w, retry: {per_try: 99s}",
+            ["3:48 routes[0].upstream: there is no upstream `w`; declare it under `upstreams`"],
+        ),
+        (
             "upstream: u, mirror: {upstream: x}",
             ["3:70 routes[0].mirror.upstream: there is no upstream `x`; declare it under `upstreams`"],
         ),

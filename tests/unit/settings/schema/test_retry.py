@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from gateway.settings.schema.retry import RetrySettings
+from gateway.settings.schema.retry import RetryOverrides, RetrySettings
 
 
 def test_the_example_of_the_manual() -> None:
@@ -45,3 +45,14 @@ def test_idempotent_methods_are_the_default() -> None:
 def test_what_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         RetrySettings.model_validate(wrong)
+
+
+def test_a_route_has_the_rest_from_its_upstream() -> None:
+    own = RetryOverrides.model_validate({"attempts": 1, "per_try": "3s"})
+    assert own.over(None) == RetrySettings.model_validate({"attempts": 1, "per_try": "3s"})
+    inherited = RetrySettings.model_validate({"attempts": 4, "budget": "1%"})
+    assert own.over(inherited).model_dump(mode="json", include={"attempts", "per_try", "budget"}) == {
+        "attempts": 1,
+        "per_try": "3s",
+        "budget": "1%",
+    }

@@ -1,0 +1,52 @@
+"""Reports to which upstream the calls of a caller go, and when they are sent again."""
+
+import msgspec
+
+from gateway.settings import Config
+from gateway.settings.schema.routing import RouteSettings
+from gateway.traffic.split import SplitShares
+
+
+class SplitShare(msgspec.Struct, frozen=True):
+    """One upstream of a split, with its share of the callers, from 0 to 1. The calls of this caller go to `chosen`."""
+
+    upstream: str
+    share: float
+    chosen: bool
+
+
+class RetryReport(msgspec.Struct, frozen=True):
+    """When calls are sent again, with the names of the configuration. `per_try_s` is None where there is no limit.
+
+    `own_budget`: the budget is the route's own, and not that of the upstream.
+    """
+
+    attempts: int
+    on: tuple[str, ...]
+    methods: tuple[str, ...]
+    per_try_s: float | None
+    budget: float
+    own_budget: bool
+    backoff_s: float
+
+
+def split_shares(route: RouteSettings, caller: str) -> list[SplitShare]:
+    """Return the upstreams of `split`, none for a route without one. `caller` is that of a `Call`."""
+    if not route.split:
+        return []
+    weights = [part.weight for part in route.split]
+    chosen = SplitShares([part.upstream for part in route.split], weights).number_of(caller)
+    return [
+        SplitShare(part.upstream, part.weight / sum(weights), number == chosen)
+        for number, part in enumerate(route.split)
+    ]
+
+
+def retry_report(config: Config, route: RouteSettings, upstream: str) -> RetryReport | None:
+    """Return None where neither the route nor the upstream has rules for that."""
+    inherited = next(each.retry for each in config.upstreams if each.id == upstream)
+    if inherited is None and not route.retry.model_fields_set:
+        return None
+    retry = route.retry.over(inherited)
+    own = route.retry.budget is not None or inherited is None
+    return RetryReport(retry.attempts, retry.on, retry.methods, retry.per_try, retry.budget, own, retry.backoff)

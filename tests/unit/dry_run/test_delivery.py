@@ -1,0 +1,42 @@
+"""dry_run/delivery.py: to which upstream calls go, and when they are sent again."""
+
+import pytest
+
+from gateway.dry_run.delivery import RetryReport, retry_report, split_shares
+from gateway.settings import Config, parse
+
+
+def configured(route: str, retry: str = "") -> Config:
+    upstreams = ", ".join(f'{{id: {name}, targets: [{{url: "http://{name}"}}]{retry}}}' for name in ("v1", "v2"))
+    return parse(f"version: 1\nupstreams: [{upstreams}]\nroutes: [{{id: r, match: {{prefix: /}}, {route}}}]\n")
+
+
+def test_a_split_with_its_shares() -> None:
+    route = configured("split: [{upstream: v1, weight: 3}, {upstream: v2, weight: 1}]").routes[0]
+    callers = [f"key-{number}" for number in range(200)]
+    chosen = [[each.upstream for each in split_shares(route, caller) if each.chosen] for caller in callers]
+    assert [(each.upstream, each.share) for each in split_shares(route, "a")] == [("v1", 0.75), ("v2", 0.25)]
+    assert 100 < chosen.count(["v1"]) < 200
+    assert chosen.count(["v1"]) + chosen.count(["v2"]) == 200
+    assert split_shares(configured("upstream: v1").routes[0], "a") == []
+
+
+@pytest.mark.parametrize(
+    ("route", "upstream", "attempts", "own_budget"),
+    [
+        ("", ", retry: {attempts: 2}", 2, False),
+        (", retry: {attempts: 4}", "", 4, True),
+        (", retry: {per_try: 1s}", ", retry: {attempts: 2}", 2, False),
+        (", retry: {budget: 1%}", ", retry: {attempts: 2}", 2, True),
+    ],
+)
+def test_rules_and_whose_budget_counts(route: str, upstream: str, attempts: int, *, own_budget: bool) -> None:
+    config = configured(f"upstream: v1{route}", upstream)
+    found = retry_report(config, config.routes[0], "v1")
+    assert isinstance(found, RetryReport)
+    assert (found.attempts, found.own_budget) == (attempts, own_budget)
+
+
+def test_no_rules() -> None:
+    config = configured("upstream: v1")
+    assert retry_report(config, config.routes[0], "v1") is None
