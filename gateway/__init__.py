@@ -44,6 +44,7 @@ Layers (each imports only those below it; import-linter checks)
         openapi                             (beside these) OpenAPI documents, in and out
         table                               the configuration compiled, decided before any request
         traffic                             how many calls at once, and to which upstream
+        audit                               who has changed what
         limiter | upstream | observe        rate limits and quotas; calls to services; metrics, log, trace context
         tracing                             (beside these) spans, and the thread that exports them
         redis_client                        one multiplexed connection for each Redis server

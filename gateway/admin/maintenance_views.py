@@ -5,8 +5,11 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from gateway.admin.actor import actor_of
 from gateway.admin.connection import json_reply
 from gateway.admin.listener import View
+from gateway.audit.records import AuditEntry
+from gateway.audit.trail import AuditTrail
 from gateway.kernel.traffic.maintenance import MaintenanceNotice
 from gateway.observe.timestamp import Timestamp
 from gateway.settings.schema.maintenance import DEFAULT_MESSAGE, LONGEST_MESSAGE
@@ -23,10 +26,11 @@ def maintenance_view(switch: MaintenanceSwitch) -> View:
     return maintenance
 
 
-def maintenance_change(switch: MaintenanceSwitch) -> View:
+def maintenance_change(switch: MaintenanceSwitch, trail: AuditTrail) -> View:
     """Switches it on, with the parameters `message`, `retry_after` and `until`, or with `off` switches it off."""
 
     async def change(request: web.BaseRequest) -> web.Response:
+        before = _state(switch)
         if "off" in request.query:
             switch.turn_off()
         else:
@@ -37,6 +41,7 @@ def maintenance_change(switch: MaintenanceSwitch) -> View:
             switch.turn_on(notice)
         state = _state(switch)
         structlog.get_logger().warning("maintenance", **state)
+        trail.record(AuditEntry(actor_of(request), "maintenance.switch", "maintenance", before, state))
         return json_reply(200, state)
 
     return change

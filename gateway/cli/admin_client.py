@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -9,6 +10,8 @@ from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 import click
+
+from gateway.system.users import user_name
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -56,9 +59,8 @@ def request(
         raise click.BadParameter("write host:port, or a URL that begins with http://", param_hint=option)
     try:
         with closing(http.client.HTTPConnection(host, port or 80, timeout=timeout_s)) as connection:
-            connection.request(
-                method, parts.path.rstrip("/") or path, headers={"Authorization": f"Bearer {token}"} if token else {}
-            )
+            fields = {"Authorization": f"Bearer {token}", "X-Gateway-Operator": _operator()} if token else {}
+            connection.request(method, parts.path.rstrip("/") or path, headers=fields)
             reply = connection.getresponse()
             return reply.status, reply.read()
     except (OSError, http.client.HTTPException) as error:
@@ -66,6 +68,11 @@ def request(
         raise click.ClickException(
             f"no gateway answers at {parts.netloc}: {why}; say with {option} where its admin listener is"
         ) from None
+
+
+def _operator() -> str:
+    """Return the user who runs this command and the host, for the audit trail of the gateway."""
+    return f"{user_name()}@{socket.gethostname()}"
 
 
 def exit_with_errors(address: str, status: int, body: bytes) -> NoReturn:

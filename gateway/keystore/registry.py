@@ -7,6 +7,10 @@ from typing import Any, TypeAlias
 import msgspec
 import redis
 
+from gateway.audit.records import record_of
+from gateway.audit.redis_stream import add_record
+from gateway.audit.trail import new_record_id
+from gateway.keystore.key_audit import KeyAuthor, key_entries
 from gateway.keystore.records import CHANGES_KEPT, EVERYTHING, KeyNames, StoredKey
 
 MAX_NAMED = 16
@@ -45,6 +49,7 @@ class KeyRegistry:
         self, client: redis.Redis, key_prefix: str, nonce: Callable[[], str] = lambda: secrets.token_hex(8)
     ) -> None:
         self._client = client
+        self._key_prefix = key_prefix
         self._names = KeyNames.of(key_prefix)
         self._nonce = nonce
 
@@ -74,13 +79,14 @@ class KeyRegistry:
         seconds, micros = self._client.time()
         return seconds + micros / 1e6
 
-    def change(self, ids: Iterable[str], decide: Decide) -> None:
+    def change(self, ids: Iterable[str], decide: Decide, author: KeyAuthor | None = None) -> None:
         """Pass the keys of these ids to `decide`, and make the changes that it returns, all or none.
 
-        Raises DuplicateProofError when a proof of one key is another's.
+        The same transaction records in the audit trail that `author` made them; None leaves them out of it. Raises
+        DuplicateProofError when a proof of one key is another's.
         """
         names, wanted, change = self._names, list(ids), self._nonce().encode()
-        sent = False
+        sent, now_s = False, 0.0 if author is None else self.now_s()
 
         def attempt(pipe: Any) -> None:
             nonlocal sent
@@ -115,6 +121,8 @@ class KeyRegistry:
                 if kept:
                     pipe.hset(names.ids, mapping=kept)
             self._announce(pipe, change, removed | entries.keys())
+            for entry in () if author is None else key_entries(author, before, after):
+                add_record(pipe, self._key_prefix, record_of(entry, new_record_id(), now_s, None))
             sent = True
 
         self._client.transaction(attempt, names.ids, names.proofs)

@@ -15,6 +15,7 @@ from gateway.observe.access_log import AccessLog, printable
 from gateway.observe.redact import redactor
 from gateway.observe.timestamp import Timestamp
 from gateway.observe.writer import Output, Writer
+from gateway.settings import Config
 
 Format: TypeAlias = Literal["auto", "json", "console"]
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
@@ -168,6 +169,14 @@ class _Console:
         if exception:
             lines += [f"    {printable(line)}" for line in str(exception).splitlines()]
         return ("\n".join(lines) + "\n").encode(errors="backslashreplace")
+
+
+def installed_log(config: Config, wall: Callable[[], float], writer: Output) -> Log:
+    """Return the log of a process that has no thread for it, which structlog writes to from now on."""
+    settings, key = config.observability.log, config.auth.key
+    log = Log(wall, format=settings.format, level=settings.level, secret_names=(key.header, key.query), writer=writer)
+    log.install()
+    return log
 
 
 def announce(

@@ -7,9 +7,14 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from gateway.admin.actor import actor_of
+from gateway.admin.audit_view import audit_view
 from gateway.admin.connection import json_reply
 from gateway.admin.listener import View
 from gateway.admin.maintenance_views import maintenance_change, maintenance_view
+from gateway.audit.records import Actor, AuditEntry
+from gateway.audit.shared_trail import SharedAuditTrail
+from gateway.audit.trail import AuditTrail
 from gateway.observe.recent_errors import ErrorRecord
 from gateway.observe.timestamp import Timestamp
 from gateway.supervisor.config_views import configuration_views
@@ -20,7 +25,7 @@ from gateway.system.clock import SYSTEM_CLOCK
 from gateway.table.snapshot import Snapshot
 
 
-def views(snapshot: Callable[[], Snapshot], pool: WorkerPool) -> dict[str, View]:
+def views(snapshot: Callable[[], Snapshot], pool: WorkerPool, audit: SharedAuditTrail) -> dict[str, View]:
     """Return the pages by path, for the configuration in force."""
 
     async def workers(_: web.BaseRequest) -> web.Response:
@@ -38,6 +43,7 @@ def views(snapshot: Callable[[], Snapshot], pool: WorkerPool) -> dict[str, View]
 
     return {
         **configuration_views(snapshot),
+        "/audit": audit_view(audit, SYSTEM_CLOCK),
         "/mirror": mirror_view(pool.queryable),
         "/errors": errors,
         "/maintenance": maintenance_view(pool.switch),
@@ -47,14 +53,16 @@ def views(snapshot: Callable[[], Snapshot], pool: WorkerPool) -> dict[str, View]
     }
 
 
-def changes(reload: "Callable[[], asyncio.Future[list[str]]]", pool: WorkerPool) -> dict[str, View]:
-    """Return the changes that can be made by POST, by path."""
-    switch = maintenance_change(pool.switch)
+def changes(
+    reload: "Callable[[Actor], asyncio.Future[list[str]]]", pool: WorkerPool, trail: AuditTrail
+) -> dict[str, View]:
+    """Return the changes that can be made by POST, by path. Each records itself in `trail`."""
+    switch = maintenance_change(pool.switch, trail)
     return {
         "/reload": reload_view(reload),
-        "/limits/reset": reset_view(pool.queryable),
+        "/limits/reset": reset_view(pool.queryable, trail),
         "/maintenance/switch": switch,
-        "/cache/purge": purge_view(pool.queryable),
+        "/cache/purge": purge_view(pool.queryable, trail),
     }
 
 
@@ -69,11 +77,11 @@ def mirror_view(queryable: Callable[[], Sequence[QueryableWorker]]) -> View:
     return mirror
 
 
-def reload_view(request_reload: "Callable[[], asyncio.Future[list[str]]]") -> View:
+def reload_view(request_reload: "Callable[[Actor], asyncio.Future[list[str]]]") -> View:
     """Request a reload; with ?wait the reply comes after the reload, and lists the problems of the configuration."""
 
     async def reload(request: web.BaseRequest) -> web.Response:
-        result = request_reload()
+        result = request_reload(actor_of(request))
         if "wait" not in request.query:
             return json_reply(202, {"reload": "begun"})
         problems = await asyncio.shield(result)
@@ -86,7 +94,7 @@ def reload_view(request_reload: "Callable[[], asyncio.Future[list[str]]]") -> Vi
     return reload
 
 
-def purge_view(queryable: Callable[[], Sequence[QueryableWorker]]) -> View:
+def purge_view(queryable: Callable[[], Sequence[QueryableWorker]], trail: AuditTrail) -> View:
     """Remove kept replies at every worker: of a `route`, with a `tag`, or all; reply how many they were."""
 
     async def purge(request: web.BaseRequest) -> web.Response:
@@ -100,6 +108,8 @@ def purge_view(queryable: Callable[[], Sequence[QueryableWorker]]) -> View:
         if worst.status != 200:
             return json_reply(worst.status, msgspec.json.decode(worst.body))
         purged = sum(msgspec.json.decode(response.body)["purged"] for response in answered)
+        target = ", ".join(f"{name} {value}" for name, value in parameters.items()) or "all"
+        trail.record(AuditEntry(actor_of(request), "cache.purge", target, None, {"purged": purged}))
         return json_reply(200, {"purged": purged, "workers": len(workers)})
 
     return purge

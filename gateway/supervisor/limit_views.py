@@ -1,14 +1,18 @@
 """The pages of the admin listener that show and reset limits and explain requests, by queries to the workers."""
 
 import asyncio
+import http.client
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
 from aiohttp import web
 
+from gateway.admin.actor import actor_of
 from gateway.admin.connection import json_reply
 from gateway.admin.listener import View
+from gateway.audit.records import AuditEntry
+from gateway.audit.trail import AuditTrail
 from gateway.supervisor.worker_process import QueryResponse
 
 _NO_WORKER = "no worker answers"
@@ -73,7 +77,7 @@ def _dry_request(request: web.BaseRequest) -> str:
     return msgspec.json.encode({**found, "key_id": asked.get("key", ""), "headers": headers}).decode()
 
 
-def reset_view(queryable: Callable[[], Sequence[QueryableWorker]]) -> View:
+def reset_view(queryable: Callable[[], Sequence[QueryableWorker]], trail: AuditTrail) -> View:
     """Reset limits of a key at every worker; reply with the worst of the responses."""
 
     async def reset(request: web.BaseRequest) -> web.Response:
@@ -86,7 +90,11 @@ def reset_view(queryable: Callable[[], Sequence[QueryableWorker]]) -> View:
         if not responses:
             return json_reply(503, {"error": _NO_WORKER})
         worst = max(responses, key=lambda response: response.status)
-        return json_reply(worst.status, _body(worst))
+        body = _body(worst)
+        if worst.status == http.client.OK:
+            after = {name: body.get(name) for name in ("organization", "quota", "reset") if body.get(name)}
+            trail.record(AuditEntry(actor_of(request), "limits.reset", parameters["key"], None, after))
+        return json_reply(worst.status, body)
 
     return reset
 

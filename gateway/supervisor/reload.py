@@ -5,10 +5,13 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from gateway.audit.records import Actor, AuditEntry, AuditOutcome
+from gateway.audit.trail import AuditTrail
 from gateway.observe.node_metrics import NodeMetrics
 from gateway.openapi.compile import compile_contracts
 from gateway.settings import Config, ConfigError
 from gateway.settings.origins import Origins
+from gateway.supervisor.coalesce import Coalescer
 from gateway.supervisor.worker_process import WorkerStartError
 from gateway.system.clock import SYSTEM_CLOCK
 from gateway.system.one_shot_thread import Threads
@@ -82,3 +85,34 @@ class Reloader:
         metrics.reload_successful.set(0)
         metrics.reloads.labels("failure").inc()
         return problems
+
+
+class RecordedReloads:
+    """Requests reloads of `reloads`, and records in `trail` who did, and what came of it.
+
+    `digest` returns that of the configuration in force. Requests of one actor that share a reload share a record.
+    """
+
+    def __init__(self, reloads: "Coalescer[list[str]]", trail: AuditTrail, digest: Callable[[], str]) -> None:
+        self._reloads = reloads
+        self._trail = trail
+        self._digest = digest
+        self._requested: set[tuple[asyncio.Future[list[str]], Actor]] = set()
+
+    def request(self, actor: Actor) -> "asyncio.Future[list[str]]":
+        """Return the problems of the configuration that is read next."""
+        result = self._reloads.request()
+        if (result, actor) not in self._requested:
+            self._requested.add((result, actor))
+            before = self._digest()
+            result.add_done_callback(lambda result: self._record(result, actor, before))
+        return result
+
+    def _record(self, result: "asyncio.Future[list[str]]", actor: Actor, before: str) -> None:
+        self._requested.discard((result, actor))
+        if result.cancelled():
+            return
+        problems = result.result()
+        after = {"problems": problems} if problems else {"digest": self._digest()}
+        outcome: AuditOutcome = "refused" if problems else "done"
+        self._trail.record(AuditEntry(actor, "reload", "configuration", {"digest": before}, after, outcome))

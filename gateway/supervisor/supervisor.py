@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from functools import partial
 from pathlib import Path
 
@@ -13,10 +13,13 @@ import structlog
 
 from gateway import __version__
 from gateway.admin.listener import AdminListener
+from gateway.audit.actors import local_cause
+from gateway.audit.shared_trail import SharedAuditTrail
+from gateway.audit.trail import AuditTrail
 from gateway.edge.connection_limits import raise_descriptors
 from gateway.net.listen import bind, spelled
 from gateway.observe.direct_writer import DirectWriter
-from gateway.observe.log import Log, announce
+from gateway.observe.log import Log, announce, installed_log
 from gateway.observe.node_metrics import NodeMetrics
 from gateway.observe.shared_memory import Region
 from gateway.settings import Config
@@ -27,7 +30,7 @@ from gateway.supervisor.file_watch import FileWatch
 from gateway.supervisor.hot_restart import HotRestart
 from gateway.supervisor.inherited_sockets import ADMIN, Successor, inherit, take_over_from
 from gateway.supervisor.listening_sockets import Sockets
-from gateway.supervisor.reload import Reloader, snapshot_of
+from gateway.supervisor.reload import RecordedReloads, Reloader, snapshot_of
 from gateway.supervisor.signal_handlers import handle_signals, unless
 from gateway.supervisor.status import show
 from gateway.supervisor.worker_pool import WorkerPool
@@ -74,7 +77,14 @@ class Supervisor:
             self.metrics,
             self._notifier,
         )
-        self._reloads = Coalescer(self._reloader.reload)
+        self._coalescer = Coalescer(self._reloader.reload)
+        self._audit = SharedAuditTrail(
+            AuditTrail(SYSTEM_CLOCK.wall, socket.gethostname()),
+            lambda: self.snapshot.config.redis,
+            self.pool.threads,
+            self.pool.run_in_background,
+        )
+        self._reloads = RecordedReloads(self._coalescer, self._audit.trail, lambda: self.snapshot.digest)
         self.admin = self._admin(snapshot.config)
         self._admin_sock: socket.socket | None = None
         self._not_ready_reasons = ["starting"]
@@ -89,8 +99,8 @@ class Supervisor:
         Raises OSError when an address or a file is not available.
         """
         config = self.snapshot.config
-        changing = {
-            signal.SIGHUP: self._reloads.request,
+        changing: dict[signal.Signals, Callable[[], object]] = {
+            signal.SIGHUP: partial(self._reloads.request, local_cause("SIGHUP")),
             signal.SIGUSR2: self._hand_over,
             signal.SIGCHLD: self.pool.reap,
         }
@@ -101,7 +111,7 @@ class Supervisor:
             bind(config.admin.address, alone=True).sock
         ]
         self.sockets.close_unused()
-        log = _installed_log(config, self._output)
+        log = installed_log(config, SYSTEM_CLOCK.wall, self._output)
         try:
             if self._inherited.predecessor is None:
                 await self.admin.start(self._admin_sock)
@@ -121,7 +131,7 @@ class Supervisor:
             if self._inherited.predecessor is None:
                 await self.pool.switch_to(members, 0.0)
             self._notifier.notify("READY=1", f"MAINPID={os.getpid()}")
-            async with self._reloads.running():
+            async with self._coalescer.running():
                 await self._stop.wait()
             await self._drain()
             return 0
@@ -202,7 +212,7 @@ class Supervisor:
         if admin is not self.admin:
             admin, self.admin, self._admin_sock = self.admin, admin, admin_sock
             await admin.close()
-        self.admin.restrict(_token(config), config.admin.hosts, config.admin_addresses())
+        self.admin.restrict(config.admin_token(), config.admin.hosts, config.admin_addresses())
         self._in_force()
 
     def _in_force(self) -> None:
@@ -244,6 +254,7 @@ class Supervisor:
         for handle in self._handles:
             handle.cancel()
         await self.admin.close()
+        await self._audit.close()
         if not self._restart.over:
             self.sockets.release([])
         log.close()
@@ -257,7 +268,8 @@ class Supervisor:
         self._output.flush()
         self._notifier.alive(now)
         if self._watch is not None:
-            self.pool.run_in_background(self._watch.check(self.pool.threads, self._reloads.request))
+            changed = partial(self._reloads.request, local_cause("file watch"))
+            self.pool.run_in_background(self._watch.check(self.pool.threads, changed))
         self.pool.reap()
         # After a pause of this process, as when the machine was suspended, workers only seem to hang.
         if now - due < TICK_S and not self._restart.over:
@@ -270,29 +282,11 @@ class Supervisor:
 
     def _admin(self, config: Config) -> AdminListener:
         admin = AdminListener(str(config.admin.address), self.metrics, self._readiness)
-        admin.restrict(_token(config), config.admin.hosts, config.admin_addresses())
-        admin.views |= views(lambda: self.snapshot, self.pool)
-        admin.changes |= changes(self._reloads.request, self.pool)
+        admin.restrict(config.admin_token(), config.admin.hosts, config.admin_addresses())
+        admin.views |= views(lambda: self.snapshot, self.pool, self._audit)
+        admin.changes |= changes(self._reloads.request, self.pool, self._audit.trail)
         return admin
 
 
 def _admin_name(config: Config) -> str:
     return f"{ADMIN}@{config.admin.address}"
-
-
-def _token(config: Config) -> str | None:
-    return None if config.admin.token is None else config.admin.token.get_secret_value()
-
-
-def _installed_log(config: Config, writer: DirectWriter) -> Log:
-    """Return the log of this process, which structlog writes to from now on."""
-    settings, key = config.observability.log, config.auth.key
-    log = Log(
-        SYSTEM_CLOCK.wall,
-        format=settings.format,
-        level=settings.level,
-        secret_names=(key.header, key.query),
-        writer=writer,
-    )
-    log.install()
-    return log

@@ -10,7 +10,7 @@ import click
 from msgspec.structs import replace
 
 from gateway.cli import secret
-from gateway.cli.keys.redis_registry import instant_of, registry_of
+from gateway.cli.keys.redis_registry import author_of, instant_of, registry_of
 from gateway.cli.tables import aligned, output_option
 from gateway.kernel.units import parse_duration
 from gateway.keystore.records import Secret, StoredKey, instant
@@ -108,7 +108,7 @@ def rotate(key_id: str, file: Path, overlap: float, output: str, *, yes: bool) -
             kept = [each for each in old if each.until is not None and instant(each.until).timestamp() > now_s]
             return replace(stored, secrets=(Secret(secret.digest(made)), *kept), rotated=instant_of(now_s))
 
-        _change(registry, key_id, renewed)
+        _change(registry, "rotate", key_id, renewed)
     if output == "json":
         click.echo(json.dumps({"id": key_id, "secret": made, "old_valid_until": ends}, indent=2))
         return
@@ -125,7 +125,7 @@ def disable(key_id: str, file: Path, *, yes: bool) -> None:
     """Have calls with a key in Redis answered 403, code 8007."""
     ask(f"Calls with `{key_id}` are refused from now on. Go on?", yes=yes)
     with registry_of(file) as registry:
-        _change(registry, key_id, lambda stored: replace(stored, key={**stored.key, "disabled": True}))
+        _change(registry, "disable", key_id, lambda stored: replace(stored, key={**stored.key, "disabled": True}))
     click.echo(f"The key `{key_id}` is disabled at every gateway within a second.")
 
 
@@ -135,7 +135,7 @@ def disable(key_id: str, file: Path, *, yes: bool) -> None:
 def enable(key_id: str, file: Path) -> None:
     """Enable a key in Redis that was disabled."""
     with registry_of(file) as registry:
-        _change(registry, key_id, lambda stored: replace(stored, key={**stored.key, "disabled": False}))
+        _change(registry, "enable", key_id, lambda stored: replace(stored, key={**stored.key, "disabled": False}))
     click.echo(f"The key `{key_id}` is valid at every gateway within a second.")
 
 
@@ -147,12 +147,12 @@ def delete(key_id: str, file: Path, *, yes: bool) -> None:
     """Forget a key in Redis: calls with it are answered 401."""
     ask(f"`{key_id}` and its secrets are forgotten for good. Go on?", yes=yes)
     with registry_of(file) as registry:
-        _change(registry, key_id, lambda _: None)
+        _change(registry, "delete", key_id, lambda _: None)
     click.echo(f"The key `{key_id}` is unknown at every gateway within a second.")
 
 
-def _change(registry: Any, key_id: str, become: Callable[[StoredKey], StoredKey | None]) -> None:
-    registry.change([key_id], lambda there: {key_id: become(existing(there.get(key_id), key_id))})
+def _change(registry: Any, action: str, key_id: str, become: Callable[[StoredKey], StoredKey | None]) -> None:
+    registry.change([key_id], lambda there: {key_id: become(existing(there.get(key_id), key_id))}, author_of(action))
 
 
 def existing(stored: StoredKey | None, key_id: str) -> StoredKey:

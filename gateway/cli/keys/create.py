@@ -11,7 +11,7 @@ from gateway.cli import secret
 from gateway.cli.friendly_errors import friendly_errors
 from gateway.cli.keys.commands import delete, disable, enable, list_, rotate, show
 from gateway.cli.keys.import_command import import_
-from gateway.cli.keys.redis_registry import NO_STORE, editing, instant_of
+from gateway.cli.keys.redis_registry import NO_STORE, author_of, editing, instant_of
 from gateway.cli.keys.update import update
 from gateway.cli.tables import output_option
 from gateway.keystore.records import Secret, StoredKey
@@ -135,7 +135,7 @@ def _keep(config: Config, key: dict[str, Any], digest: str) -> None:
                 raise click.UsageError(f"`{key['id']}` is the id of another one")
             return {key["id"]: stored}
 
-        registry.change([key["id"]], decide)
+        registry.change([key["id"]], decide, author_of("create"))
 
 
 def _print_secret(made: str) -> None:

@@ -15,7 +15,7 @@ from gateway.cli.friendly_errors import friendly_errors
 from gateway.cli.keys.commands import ask, config_option, yes_option
 from gateway.cli.keys.differences import key_changes
 from gateway.cli.keys.import_sources import FORMS, ImportEntry, entries, form_of
-from gateway.cli.keys.redis_registry import editing, instant_of
+from gateway.cli.keys.redis_registry import author_of, editing, instant_of
 from gateway.kernel.key_format import is_misspelt
 from gateway.keystore.records import MOST_BYTES, Secret, StoredKey
 from gateway.keystore.registry import DuplicateProofError, KeyRegistry
@@ -202,7 +202,7 @@ def _keep(
         return {} if problems or dry_run else after
 
     try:
-        registry.change(lines, decide)
+        registry.change(lines, decide, author_of("import"))
     except DuplicateProofError as taken:
         problems.append(ImportProblem(lines[taken.key_id], str(taken)))
 

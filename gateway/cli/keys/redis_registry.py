@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 import redis
 
+from gateway.audit.actors import local_user
 from gateway.cli.friendly_errors import friendly_errors
+from gateway.keystore.key_audit import KeyAuthor
 from gateway.keystore.records import KeyNames
 from gateway.keystore.registry import DuplicateProofError, KeyRegistry, UnreadableError
 from gateway.redis_client.address import RedisConnectionError, text_of
@@ -57,6 +59,11 @@ def registry_of(file: Path) -> Iterator[KeyRegistry]:
         config = load(file)
     with editing(config) as registry:
         yield registry
+
+
+def author_of(action: str) -> KeyAuthor:
+    """Return the user who runs this command, for the audit trail. `action` is the command, such as `rotate`."""
+    return KeyAuthor(local_user(), f"keys.{action}")
 
 
 def instant_of(wall_s: float) -> str:

@@ -12,7 +12,7 @@ from gateway.cli.diff import text
 from gateway.cli.friendly_errors import friendly_errors
 from gateway.cli.keys.commands import ask, config_option, existing, id_argument, yes_option
 from gateway.cli.keys.differences import key_changes
-from gateway.cli.keys.redis_registry import editing
+from gateway.cli.keys.redis_registry import author_of, editing
 from gateway.cli.tables import output_option
 from gateway.config_diff.changes import Change
 from gateway.keystore.records import StoredKey
@@ -58,7 +58,11 @@ def update(key_id: str, file: Path, output: str, *, dry_run: bool, yes: bool, **
         if any(change.effect == "breaking" for change in found) and not dry_run:
             ask(f"Calls with `{key_id}` may be refused then. Go on?", yes=yes)
         if found and not dry_run:
-            registry.change([key_id], lambda there: {key_id: _unless_changed(there.get(key_id), before, after)})
+            registry.change(
+                [key_id],
+                lambda there: {key_id: _unless_changed(there.get(key_id), before, after)},
+                author_of("update"),
+            )
     if output == "json":
         click.echo(_json(key_id, found, changed=bool(found) and not dry_run))
     elif found and not dry_run:

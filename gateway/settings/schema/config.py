@@ -126,6 +126,10 @@ class Config(Section):
         """Return who may ask the admin listener, None for everybody."""
         return address_rules(self.admin.allow, self.admin.deny)
 
+    def admin_token(self) -> str | None:
+        """Return what a change over the admin listener needs, None where no change is allowed."""
+        return None if self.admin.token is None else self.admin.token.get_secret_value()
+
     def upstream_of(self, route: RouteSettings) -> UpstreamSettings:
         return next(upstream for upstream in self.upstreams if upstream.id == route.upstream)
 

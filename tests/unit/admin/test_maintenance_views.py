@@ -9,9 +9,12 @@ import pytest_asyncio
 
 from gateway.admin.listener import AdminListener
 from gateway.admin.maintenance_views import maintenance_change, maintenance_view
+from gateway.audit.query import AuditQuery
+from gateway.audit.trail import AuditTrail
 from gateway.kernel.traffic.maintenance import MaintenanceNotice
 from gateway.observe.node_metrics import NodeMetrics
 from gateway.upstream.maintenance_switch import MaintenanceSwitch
+from tests.audited import trail_in_memory
 
 SWITCH = "/maintenance/switch"
 
@@ -19,8 +22,9 @@ SWITCH = "/maintenance/switch"
 class Admin:
     """An admin listener with these two pages."""
 
-    def __init__(self, session: aiohttp.ClientSession, switch: MaintenanceSwitch) -> None:
+    def __init__(self, session: aiohttp.ClientSession, switch: MaintenanceSwitch, trail: AuditTrail) -> None:
         self._session = session
+        self.trail = trail
         self.switch = switch
 
     async def ask(self, method: str, path: str, token: str = "sesame", **parameters: str) -> tuple[int, Any]:
@@ -31,13 +35,13 @@ class Admin:
 
 @pytest_asyncio.fixture
 async def admin() -> AsyncIterator[Admin]:
-    switch = MaintenanceSwitch()
+    switch, trail = MaintenanceSwitch(), trail_in_memory()
     listener = AdminListener("127.0.0.1:0", NodeMetrics(), lambda: (True, []), "sesame")
     listener.views["/maintenance"] = maintenance_view(switch)
-    listener.changes[SWITCH] = maintenance_change(switch)
+    listener.changes[SWITCH] = maintenance_change(switch, trail)
     await listener.start()
     async with aiohttp.ClientSession(f"http://{listener.address}") as session:
-        yield Admin(session, switch)
+        yield Admin(session, switch, trail)
     await listener.close()
 
 
@@ -55,6 +59,10 @@ async def test_it_is_switched_on_and_off(admin: Admin) -> None:
     assert await admin.ask("GET", "/maintenance") == (200, state)
     assert admin.switch.notice() == MaintenanceNotice("Back soon", 300, 1_800_000_000.0)
     assert await admin.ask("POST", SWITCH, off="") == (200, {"maintenance": "off"})
+    off, on, _ = admin.trail.remembered(AuditQuery())
+    assert (off.who, off.action, off.object) == ("admin.token", "maintenance.switch", "maintenance")
+    assert (off.before, off.after) == (state, {"maintenance": "off"})
+    assert on.after == state
 
 
 @pytest.mark.parametrize(
@@ -70,6 +78,7 @@ async def test_what_is_refused(admin: Admin, parameters: dict[str, str], error: 
     status, body = await admin.ask("POST", SWITCH, **parameters)
     assert status == 400
     assert body["error"].startswith(error)
+    assert admin.trail.remembered(AuditQuery()) == []
     assert admin.switch.notice() is None
 
 

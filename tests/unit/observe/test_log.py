@@ -15,7 +15,10 @@ import structlog
 from aiohttp.http_exceptions import BadStatusLine
 
 from gateway.observe.access_log import AccessRecord
-from gateway.observe.log import Log, announce
+from gateway.observe.log import Log, announce, installed_log
+from gateway.observe.writer import Writer
+from gateway.settings import parse
+from tests.yaml_files import LEAST
 
 CANARY = "gw_CANARY"
 
@@ -256,3 +259,16 @@ sys.stderr.write("alive")
         running.stdout.close()
         assert running.stderr.read() == b"alive"
     assert running.returncode == 0
+
+
+def test_the_log_of_a_process_without_a_thread_is_as_configured(process: None, tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    written = "observability: {log: {format: json, level: warning}}\nauth: {key: {header: X-Token-Of-Mine}}\n"
+    with path.open("wb") as file:
+        log = installed_log(parse(LEAST + written), lambda: 1_780_315_200.25, Writer(file.fileno()))
+        structlog.get_logger().info("left out")
+        structlog.get_logger().warning("audit", header=f"X-Token-Of-Mine: {CANARY}")
+        log.start()
+        assert log.close(10)
+    (line,) = map(json.loads, path.read_text().splitlines())
+    assert (line["timestamp"], line["header"]) == ("2026-06-01T12:00:00.250Z", "X-Token-Of-Mine: [redacted]")

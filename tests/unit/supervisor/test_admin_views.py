@@ -7,14 +7,19 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from gateway.admin.listener import View
+from gateway.audit.query import AuditQuery
+from gateway.audit.records import Actor
 from gateway.observe.recent_errors import ErrorRecord
 from gateway.supervisor.admin_views import changes, error_fields, mirror_view, purge_view, views
 from gateway.supervisor.worker_pool import WorkerPool
 from gateway.supervisor.worker_process import QueryResponse
 from gateway.table.snapshot import Snapshot
 from gateway.upstream.maintenance_switch import MaintenanceSwitch
+from tests.audited import shared_in_memory, trail_in_memory
 from tests.unit.supervisor.test_limit_views import FakeWorker
 from tests.unit.supervisor.test_status import snapshot
+
+TRAIL = trail_in_memory()
 
 
 def test_an_error_is_shown_with_its_known_fields() -> None:
@@ -42,7 +47,7 @@ def test_an_error_is_shown_with_its_known_fields() -> None:
 
 async def purged(*workers: FakeWorker, query: str = "") -> tuple[int, Any]:
     request = make_mocked_request("POST", f"/cache/purge{query}")
-    reply = await purge_view(lambda: workers)(request)
+    reply = await purge_view(lambda: workers, TRAIL)(request)
     assert isinstance(reply, web.Response)
     assert isinstance(reply.body, bytes)
     return reply.status, json.loads(reply.body)
@@ -52,6 +57,8 @@ async def test_a_purge_is_done_by_every_worker() -> None:
     workers = [FakeWorker(0, QueryResponse(200, b'{"purged":2}')), FakeWorker(1, QueryResponse(200, b'{"purged":3}'))]
     assert await purged(*workers, query="?route=a&tag=b&x=c") == (200, {"purged": 5, "workers": 2})
     assert [worker.asked for worker in workers] == [[("purge", {"route": "a", "tag": "b"})]] * 2
+    (record,) = TRAIL.remembered(AuditQuery(action="cache.purge", limit=1))
+    assert (record.object, record.after) == ("route a, tag b", {"purged": 5})
 
 
 async def test_a_purge_that_is_not_done_everywhere_says_so() -> None:
@@ -116,7 +123,7 @@ async def shown(view: View, path: str) -> tuple[int, Any]:
 async def test_workers_targets_and_errors_have_pages() -> None:
     serving = snapshot("http://a")
     pool = FakePool(serving)
-    pages = views(lambda: serving, cast(WorkerPool, pool))
+    pages = views(lambda: serving, cast(WorkerPool, pool), shared_in_memory(TRAIL))
     _, workers = await shown(pages["/workers"], "/workers")
     assert [(each["generation"], each["worker"]) for each in workers["workers"]] == [(2, 0), (2, 1), (1, 0)]
     assert workers["workers"][0]["event_loop_lag_s"] == 0.001234
@@ -130,15 +137,15 @@ async def test_a_reload_is_begun_or_waited_for() -> None:
     problems: list[str] = []
     asked: list[str] = []
 
-    def reload() -> asyncio.Future[list[str]]:
-        asked.append("reload")
+    def reload(actor: Actor) -> asyncio.Future[list[str]]:
+        asked.append(actor.who)
         result = asyncio.get_running_loop().create_future()
         result.set_result(list(problems))
         return result
 
-    view = changes(reload, cast(WorkerPool, FakePool(snapshot("http://a"))))["/reload"]
+    view = changes(reload, cast(WorkerPool, FakePool(snapshot("http://a"))), TRAIL)["/reload"]
     assert await shown(view, "/reload") == (202, {"reload": "begun"})
     assert await shown(view, "/reload?wait") == (200, {"reload": "done"})
     problems.append("f:1:1: error: no")
     assert await shown(view, "/reload?wait") == (422, {"reload": "refused", "problems": problems})
-    assert len(asked) == 3
+    assert asked == ["admin.token"] * 3

@@ -12,7 +12,9 @@ from gateway.admin.listener import AdminListener
 from gateway.observe.node_metrics import NodeMetrics
 from gateway.supervisor.limit_views import limit_views, reset_view
 from gateway.supervisor.worker_process import QueryResponse
+from tests.audited import trail_in_memory
 
+TRAIL = trail_in_memory()
 BEARER = {"Authorization": "Bearer sesame"}
 
 
@@ -38,7 +40,7 @@ def response(status: int = 200, **body: str) -> QueryResponse:
 async def admin(*workers: FakeWorker) -> AsyncIterator[Callable[..., Any]]:
     one = AdminListener("127.0.0.1:0", NodeMetrics(), lambda: (True, []), "sesame")
     one.views |= limit_views(lambda: workers)
-    one.changes["/limits/reset"] = reset_view(lambda: workers)
+    one.changes["/limits/reset"] = reset_view(lambda: workers, TRAIL)
     await one.start()
     async with aiohttp.ClientSession(f"http://{one.address}") as session:
 

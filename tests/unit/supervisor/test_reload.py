@@ -6,13 +6,17 @@ from collections.abc import Callable
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.audit.query import AuditQuery
+from gateway.audit.records import Actor
 from gateway.observe.node_metrics import NodeMetrics
 from gateway.settings import parse
-from gateway.supervisor.reload import Reloader
+from gateway.supervisor.coalesce import Coalescer
+from gateway.supervisor.reload import RecordedReloads, Reloader
 from gateway.supervisor.worker_process import WorkerStartError
 from gateway.system.one_shot_thread import Threads
 from gateway.system.systemd import Notifier
 from gateway.table.snapshot import Snapshot, compile_snapshot
+from tests.audited import ALICE, trail_in_memory
 from tests.fakes import until
 from tests.yaml_files import LEAST
 
@@ -84,3 +88,42 @@ async def test_it_is_due_while_it_waits_for_another_change() -> None:
         await until(lambda: node.reloader.due)
     assert await reloading == []
     assert not node.reloader.due
+
+
+@pytest.mark.parametrize(
+    ("problems", "after", "outcome"),
+    [([], {"digest": "new"}, "done"), (["f:1:1: error: no"], {"problems": ["f:1:1: error: no"]}, "refused")],
+)
+async def test_it_is_recorded_who_wanted_a_reload_and_what_came_of_it(
+    problems: list[str], after: dict[str, object], outcome: str
+) -> None:
+    digest = ["old"]
+
+    async def reload() -> list[str]:
+        digest[0] = "new"
+        return problems
+
+    coalescer, trail = Coalescer(reload), trail_in_memory()
+    reloads = RecordedReloads(coalescer, trail, lambda: digest[0])
+    results = [reloads.request(actor) for actor in (ALICE, ALICE, Actor("SIGHUP", "host"))]
+    async with coalescer.running():
+        assert await asyncio.gather(*results) == [problems] * 3
+    found = trail.remembered(AuditQuery())
+    assert [record.who for record in found] == ["SIGHUP", "alice"]
+    assert (found[0].action, found[0].before, found[0].after, found[0].outcome) == (
+        "reload",
+        {"digest": "old"},
+        after,
+        outcome,
+    )
+
+
+async def test_a_reload_that_never_happened_is_not_recorded() -> None:
+    async def never() -> list[str]:
+        raise AssertionError
+
+    coalescer, trail = Coalescer(never), trail_in_memory()
+    result = RecordedReloads(coalescer, trail, lambda: "").request(ALICE)
+    result.cancel()
+    await asyncio.wait([result])
+    assert trail.remembered(AuditQuery()) == []

@@ -1,0 +1,79 @@
+"""What is changed over the admin listener, by a signal or by `gateway keys` is in the audit trail, without secrets."""
+
+import hashlib
+import json
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner
+
+from gateway.cli import main
+from gateway.system.users import user_name
+from tests.fakes import until
+from tests.gateway_process import GatewayProcess, running
+from tests.journeys.multi_worker import TOKEN, written
+from tests.redis_server import RedisProcess
+
+
+def command(gateway: GatewayProcess, *arguments: str) -> str:
+    runner = CliRunner(env={"GATEWAY_ADMIN": f"127.0.0.1:{gateway.admin_port}", "GATEWAY_ADMIN_TOKEN": TOKEN})
+    done = runner.invoke(main, list(arguments))
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def records(gateway: GatewayProcess, *arguments: str) -> list[dict[str, Any]]:
+    page = json.loads(command(gateway, "audit", *arguments, "--output", "json"))
+    assert page["scope"] == "fleet"
+    found: list[dict[str, Any]] = page["records"]
+    return found
+
+
+def logged(gateway: GatewayProcess) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in gateway.lines if '"event":"audit"' in line]
+    return [{name: line[name] for name in line if name not in ("timestamp", "level", "event")} for line in lines]
+
+
+async def test_every_change_is_recorded(tmp_path: Path, redis_server: RedisProcess) -> None:
+    yaml = written(1, redis=redis_server, keys="{store: redis}")
+    with running(yaml, tmp_path) as gateway:
+        file = str(tmp_path / "gateway.yaml")
+        made = json.loads(command(gateway, "keys", "create", "--id", "acme-ci", "-c", file, "--output", "json"))[
+            "secret"
+        ]
+        command(gateway, "keys", "update", "acme-ci", "--expires", "2099-01-01T00:00:00Z", "-c", file, "--yes")
+        rotated = command(gateway, "keys", "rotate", "acme-ci", "-c", file, "--output", "json")
+        command(gateway, "limits", "reset", "acme-ci")
+        command(gateway, "maintenance", "on")
+        command(gateway, "maintenance", "off")
+        command(gateway, "reload", "--wait")
+        (tmp_path / "gateway.yaml").write_text("version: 2\n")
+        gateway.signal(signal.SIGHUP)
+        await until(lambda: len(records(gateway)) == 8, 20.0)
+        found = records(gateway)
+        assert [(record["action"], record["object"], record["outcome"]) for record in found] == [
+            ("reload", "configuration", "refused"),
+            ("reload", "configuration", "done"),
+            ("maintenance.switch", "maintenance", "done"),
+            ("maintenance.switch", "maintenance", "done"),
+            ("limits.reset", "acme-ci", "done"),
+            ("keys.rotate", "acme-ci", "done"),
+            ("keys.update", "acme-ci", "done"),
+            ("keys.create", "acme-ci", "done"),
+        ]
+        assert found[0]["who"] == "SIGHUP"
+        assert found[1]["who"].startswith(f"admin.token ({user_name()}@")
+        assert found[1]["from"] == "127.0.0.1"
+        assert found[2]["after"] == {"maintenance": "off"}
+        assert found[6]["after"] == {"expires": "2099-01-01T00:00:00Z"}
+        assert found[7]["who"] == user_name()
+        assert records(gateway, "--object", "acme-*", "--action", "keys.*", "--limit", "1") == [found[5]]
+        await until(lambda: len(logged(gateway)) == 5, 20.0)
+        assert logged(gateway)[::-1] == found[:5]
+        secrets = [made, *re.findall(r"gw_\w{38}", rotated)]
+        hidden = [*secrets, *(hashlib.sha256(secret.encode()).hexdigest() for secret in secrets), TOKEN]
+        stream = redis_server.ask("DUMP", "gw:1:{keys}:audit") + json.dumps(found).encode()
+        assert [text for text in hidden if text.encode() in stream] == []
+        assert [text for text in hidden if any(text in line for line in gateway.lines)] == []
