@@ -30,6 +30,14 @@ class RetryReport(msgspec.Struct, frozen=True):
     backoff_s: float
 
 
+class HedgeReport(msgspec.Struct, frozen=True):
+    """When a call goes to a second target, with the names of the configuration."""
+
+    after: str
+    methods: tuple[str, ...]
+    budget: float
+
+
 def split_shares(route: RouteSettings, caller: str) -> list[SplitShare]:
     """Return the upstreams of `split`, none for a route without one. `caller` is that of a `Call`."""
     if not route.split:
@@ -50,3 +58,9 @@ def retry_report(config: Config, route: RouteSettings, upstream: str) -> RetryRe
     retry = route.retry.over(inherited)
     own = route.retry.budget is not None or inherited is None
     return RetryReport(retry.attempts, retry.on, retry.methods, retry.per_try, retry.budget, own, retry.backoff)
+
+
+def hedge_report(config: Config, upstream: str) -> HedgeReport | None:
+    """Return None for an upstream whose calls have no second attempt."""
+    hedge = next(each.hedge for each in config.upstreams if each.id == upstream)
+    return None if hedge is None else HedgeReport(hedge.after, hedge.methods, hedge.budget)

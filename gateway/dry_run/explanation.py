@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from gateway.config_diff.inventory import MASK, is_secret
-from gateway.dry_run.delivery import RetryReport, SplitShare, retry_report, split_shares
+from gateway.dry_run.delivery import HedgeReport, RetryReport, SplitShare, hedge_report, retry_report, split_shares
 from gateway.dry_run.request import DryRequest
 from gateway.dry_run.rivals import RivalRoute, rivals_of, shown_pattern, why_won
 from gateway.dry_run.run import Compiled, DryResult, DryRun
@@ -93,7 +93,7 @@ class CallReport(msgspec.Struct, frozen=True):
     """The call to the service. Time-outs are in seconds. `body_bytes` is None for a body in chunks.
 
     `most_tries` is how often it is tried at most when no target can be reached. Only an `idempotent` call is sent to
-    another target after one has broken it off. `retry` is when it is sent again, None where nothing is configured.
+    another target after one has broken it off. `retry` and `hedge` are when it is sent again, None for nothing set.
     `split` are the upstreams that share the callers, none without a split. `cache` is how the route keeps replies, None
     if it keeps none. A call with the field `idempotency_field` reaches the service once.
     """
@@ -109,6 +109,7 @@ class CallReport(msgspec.Struct, frozen=True):
     most_tries: int
     envelope: str
     retry: RetryReport | None = None
+    hedge: HedgeReport | None = None
     split: list[SplitShare] = []
     cache: CacheRules | None = None
     idempotency_field: str | None = None
@@ -273,6 +274,7 @@ def _call(call: Call, route: Route, compiled: Compiled, *, reveal: bool) -> Call
         most_tries=upstream.most_tries if retry is None else retry.attempts,
         envelope=route.envelope.mode,
         retry=retry,
+        hedge=hedge_report(compiled.config, upstream.id),
         split=split,
         cache=None if route.caching is None else route.caching.rules,
         idempotency_field=None if route.idempotency is None else route.idempotency.header,

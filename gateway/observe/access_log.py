@@ -33,6 +33,7 @@ _NAMES = {
     "cache_result": "gateway.cache.result",
     "cache_age_s": "gateway.cache.age_s",
     "idempotency": "gateway.idempotency",
+    "hedge": "gateway.upstream.hedge",
     "coding": "gateway.compression.coding",
     "saved_bytes": "gateway.compression.saved_bytes",
     "target": "server.address",
@@ -53,7 +54,8 @@ class AccessRecord(msgspec.Struct, gc=False, omit_defaults=True, rename=_NAMES, 
     counts what is wrong with it by the contract of its route. `target` is the upstream's address. `coding` is the
     content coding in which the gateway has compressed the body, which has made it `saved_bytes` shorter.
     `cache_result` is how the cache took part, `cache_age_s` the age of what it gave.
-    `idempotency` says of a call with an idempotency key whether it is the first one, or got the reply to that.
+    `idempotency` says of a call with an idempotency key whether it is the first one, or got the reply to that. `hedge`
+    says which of two attempts has answered, where the first target was slow.
     """
 
     timestamp: str = ""
@@ -92,6 +94,7 @@ class AccessRecord(msgspec.Struct, gc=False, omit_defaults=True, rename=_NAMES, 
     cache_result: str | None = None
     cache_age_s: int | None = None
     idempotency: str | None = None
+    hedge: str | None = None
 
 
 _encode = msgspec.json.Encoder().encode

@@ -18,6 +18,13 @@ class TrafficMetrics(Families):
             ("upstream",),
             UPSTREAMS,
         )
+        self.upstream_hedges = self._counter(
+            "gateway_upstream_hedges_total",
+            "Second attempts of calls whose target was slow, by which one has answered (won: the second, lost: the "
+            "first, failed: neither); refused: those that the budget of `hedge` did not allow.",
+            ("upstream", "result"),
+            4 * UPSTREAMS,
+        )
         self.mirrored = self._counter(
             "gateway_mirrored_total",
             "Copies of calls that went to the upstream of `mirror`, by what became of them (sent, same, status, shape, "

@@ -2,6 +2,7 @@
 
 import structlog
 
+from gateway.kernel.traffic.retry import HedgeResult
 from gateway.observe.metrics import Metrics
 from gateway.settings.schema.upstreams import UpstreamSettings
 
@@ -23,6 +24,9 @@ class UpstreamEvents:
 
     def not_retried(self) -> None:
         self._metrics.upstream_retries_refused.labels(self._upstream).inc()
+
+    def hedged(self, result: HedgeResult) -> None:
+        self._metrics.upstream_hedges.labels(self._upstream, result).inc()
 
     def shed(self, priority: int) -> None:
         self._metrics.upstream_shed.labels(self._upstream, priority).inc()

@@ -70,6 +70,7 @@ _FIELDS = {
     "cache_result": "x.cache and x.cache.result",
     "cache_age_s": "x.cache and int(x.cache.age_s)",
     "idempotency": "x.idempotency",
+    "hedge": "x.call and x.call.hedge",
     "coding": "x.coded and x.coded.coding",
     "saved_bytes": "x.coded and x.coded.saved_bytes",
     "target": "x.answer and x.answer.target",

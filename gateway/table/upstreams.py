@@ -22,6 +22,7 @@ from gateway.traffic.adaptive_concurrency import AdaptiveConcurrency
 from gateway.traffic.route_retry import retry_policy
 from gateway.upstream.circuit_breaker import BreakerRules, CircuitBreaker
 from gateway.upstream.health_checks import HealthCheckRules, HealthChecks
+from gateway.upstream.hedging import HedgeRules, Hedging
 from gateway.upstream.outlier_detection import EjectionRules, OutlierDetector
 from gateway.upstream.shared_state import SharedState, UpstreamRow
 from gateway.upstream.target import Target
@@ -101,6 +102,12 @@ def _upstream(
             picker=_picker(setting),
             slow_start_s=setting.load_balancing.slow_start or 0.0,
         )
+        hedge = setting.hedge
+        hedging = None
+        if hedge is not None:
+            methods = frozenset(method.encode() for method in hedge.methods)
+            hedged = HedgeRules(methods, hedge.after_s, hedge.quantile, hedge.budget)
+            hedging = Hedging(hedged, targets, outlier_detector, clock, random.random, events)
         upstream = Upstream(
             setting.id,
             targets,
@@ -110,6 +117,7 @@ def _upstream(
             events,
             policy=None if setting.retry is None else retry_policy(setting.retry),
             budget=None if setting.retry is None else RetryBudget(setting.retry.budget),
+            hedging=hedging,
         )
     called: Target | Upstream | CircuitBreaker = upstream
     if setting.breaker is not None:

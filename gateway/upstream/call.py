@@ -90,7 +90,8 @@ class Call(msgspec.Struct):
     higher before lower. `upstream` is the id of the one that was chosen among several, "" without a choice. `resends`
     is how often it may still be sent again, and `budget` bounds that together with other calls; None does not.
     `retry` is what its route has in place of the upstream's policy, None for nothing.
-    `resent` are the attempts after the first one that the upstream has chosen a target for.
+    `resent` are the attempts after the first one that the upstream has chosen a target for. `hedge` is what became of a
+    second attempt that was made because the first one was slow, None without one.
     `upgrade_mask` makes it the handshake of a WebSocket: four unpredictable bytes for a frame of the gateway's own.
     """
 
@@ -117,6 +118,7 @@ class Call(msgspec.Struct):
     upgrade_mask: bytes = b""
     retry: RetryRules | None = None
     resent: tuple[Resend, ...] = ()
+    hedge: str | None = None
 
     def take_resend(self) -> bool:
         """Return whether it may be sent again, which then counts."""

@@ -5,6 +5,7 @@ Laws:
    answered error is an answer, unless it is one after which calls are sent again.
  - A call that its client gave up counts as one that was not answered if the client had waited for `_PATIENCE_S`, and
    the target has answered no other call meanwhile: a target that hangs is found by clients that do not wait, too.
+ - So does a call that went to a second target as well, and was answered by that one first.
  - A target whose ejection or downtime has ended is on probation: one call of the whole node at a time goes to it as a
    trial, and the others go to other targets. (Two workers that read the state at the same instant may both send one.)
    An answer ends the probation, a failure ejects the target again.
@@ -118,14 +119,18 @@ class OutlierDetector:
         """Return whether target `number` answers errors clearly more often than target `than`."""
         return self._errors[number] > self._errors[than] + _TOLERANCE
 
+    def called_others(self, tried: Collection[int], now: float) -> dict[int, int]:
+        """Return the targets that are called, without those that were `tried`, with their weights."""
+        self.draw(now)
+        return {number: self._weights[number] for number in self._called if number not in tried}
+
     def others(self, tried: Collection[int], now: float) -> dict[int, int]:
         """Return the targets to try after `tried` have failed, with their weights.
 
         They include ejected targets when there are no others, but none that is down.
         """
-        self.draw(now)
-        remaining = {number: weight for number, weight in self._weights.items() if number not in tried}
-        called = {number: weight for number, weight in remaining.items() if number in self._called}
+        called = self.called_others(tried, now)
+        remaining = [number for number in self._weights if number not in tried]
         return called or self._groups.first(remaining, lambda number: not self._target(number).down)
 
     def answered(self, number: int, status: int) -> None:
@@ -156,8 +161,18 @@ class OutlierDetector:
 
         `answers` is the number of its answers when the call began.
         """
+        if waited_s >= _PATIENCE_S:
+            self.overtaken(number, answers)
+        else:
+            self.undecided(number)
+
+    def overtaken(self, number: int, answers: int) -> None:
+        """Note that another target has answered a call that target `number` got earlier.
+
+        `answers` is the number of its answers when the call began.
+        """
         self.undecided(number)
-        if waited_s >= _PATIENCE_S and answers == self.answers[number]:
+        if answers == self.answers[number]:
             self._count(number, UPSTREAM_TIMEOUT.name)
 
     def undecided(self, number: int) -> None:

@@ -17,6 +17,7 @@ from gateway.kernel.clock import Clock
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.traffic.retry import RetryBudget, RetryPolicy, retry_after_s
 from gateway.upstream.call import Answer, Body, Call, Resend, RetryObserver
+from gateway.upstream.hedging import Hedging
 from gateway.upstream.outlier_detection import OutlierDetector
 from gateway.upstream.target import Target
 
@@ -39,6 +40,7 @@ class Upstream:
         *,
         policy: RetryPolicy | None = None,
         budget: RetryBudget | None = None,
+        hedging: Hedging | None = None,
     ) -> None:
         self.id = id
         self.targets = tuple(targets)
@@ -48,6 +50,7 @@ class Upstream:
         self._observer = observer
         self._policy = policy or RetryPolicy()
         self._budget = budget
+        self._hedging = hedging
         self._closed = False
 
     def __repr__(self) -> str:
@@ -97,6 +100,8 @@ class Upstream:
                 call.connect_timeout_s /= 2
             if policy.per_try_s is not None:
                 _shorten(call, policy.per_try_s)
+        if self._hedging is not None and self._hedging.covers(call):
+            return await self._race(self._hedging, call, policy, ends_at, number)
         answers = outlier_detector.answers[number]
         try:
             answer = await self.targets[number].send(call, first)
@@ -117,6 +122,17 @@ class Upstream:
         self._closed = True
         for target in self.targets:
             await target.close()
+
+    async def _race(self, hedging: Hedging, call: Call, policy: RetryPolicy, ends_at: float, number: int) -> Answer:
+        """Send a call that goes to a second target when the first one is slow, and again when both have failed."""
+        body = call.body
+        raced = await hedging.send(call, number, ends_at, policy)
+        outcome = raced.outcome
+        if isinstance(outcome, Answer) and outcome.status not in policy.statuses:
+            self._outlier_detector.answered(raced.number, outcome.status)
+            return outcome
+        unanswered = _Unanswered(call, policy, body, b"", ends_at, raced.number, outcome, tried=raced.failed)
+        return await self._send_again(unanswered)
 
     async def _send_again(self, unanswered: "_Unanswered") -> Answer:
         """Send a call again, as long as that is allowed. Return or raise the last outcome."""

@@ -99,6 +99,9 @@ def _call(call: CallReport) -> Iterator[str]:
         yield f"tries: at most {call.most_tries}; a call that breaks off {again}"
     if call.retry is not None:
         yield _retry(call.retry)
+    if call.hedge is not None:
+        methods, budget = ", ".join(call.hedge.methods), f"at most {call.hedge.budget:.0%} of the calls"
+        yield f"hedge: {methods} to a second target as well after {call.hedge.after}; {budget}"
     if call.cache is not None:
         lasts = "as long as the service says" if call.cache.ttl_s is None else f"for {call.cache.ttl_s:g}s"
         yield f"cache: a reply is kept {lasts}, shared by {call.cache.share}; it is looked for before anything is sent"

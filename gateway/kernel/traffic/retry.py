@@ -10,6 +10,7 @@ Laws:
 
 from collections.abc import Set
 from datetime import datetime
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -36,6 +37,13 @@ FAILOVER: Set[str] = frozenset(
     }
 )
 """The error types of RFC 9209 after which calls go to another target, where nothing else is configured."""
+
+
+HedgeResult: TypeAlias = Literal["won", "lost", "failed", "refused"]
+"""What became of a second attempt that was made because the first target was slow: which one has answered.
+
+`refused`: there was none, because the budget was spent.
+"""
 
 
 class RetryPolicy(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ def check_traffic(context: CheckContext) -> None:
     """Report policies that contradict the rest of their upstream."""
     for loc, upstream in context.entries("upstreams", context.config.upstreams):
         _retry(context, loc, upstream)
+        _hedge(context, loc, upstream)
     for loc, route in context.entries("routes", context.config.routes):
         _hashed(context, loc, route)
         _route_retry(context, loc, route)
@@ -20,6 +21,15 @@ def check_traffic(context: CheckContext) -> None:
 def _retry(context: CheckContext, loc: Loc, upstream: UpstreamSettings) -> None:
     if upstream.retry is not None and (upstream.retry.per_try or 0) > upstream.timeouts.total:
         context.report((*loc, "retry", "per_try"), "of no use: it is longer than `timeouts.total`")
+
+
+def _hedge(context: CheckContext, loc: Loc, upstream: UpstreamSettings) -> None:
+    if upstream.hedge is None:
+        return
+    if len(upstream.targets) == 1:
+        context.report((*loc, "hedge"), "of no use: there is no second target")
+    if upstream.retry is not None and upstream.retry.attempts == 1:
+        context.report((*loc, "hedge"), "of no use: `retry` allows one attempt only")
 
 
 def _route_retry(context: CheckContext, loc: Loc, route: RouteSettings) -> None:

@@ -1,12 +1,13 @@
-"""`retry` of an upstream or a route: which calls are sent again, and how many."""
+"""`retry` of an upstream or a route, and `hedge`: which calls are sent again, and how many."""
 
 from typing import Annotated, TypeAlias
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
+from gateway.kernel import units
 from gateway.kernel.traffic.retry import FAILOVER, IDEMPOTENT
 from gateway.settings.schema.types import Many, Percent, PositiveDuration, Section, default
-from gateway.settings.schema.values import RefusedError, did_you_mean, text_of
+from gateway.settings.schema.values import RefusedError, did_you_mean, positive_duration, text_of
 
 WORDS = (*sorted(FAILOVER), "http_protocol_error", "http_response_timeout")
 """The error types of RFC 9209 that `on` may name."""
@@ -107,3 +108,38 @@ class RetryOverrides(Section):
         """Return these rules, and those of `inherited` that they say nothing about. None stands for the defaults."""
         own = {name: value for name, value in self if value is not None}
         return (inherited or RetrySettings()).model_copy(update=own)
+
+
+def hedge_delay(value: object) -> str:
+    text = text_of(value, "`p50` to `p99`, or a duration such as `200ms`,")
+    if text.startswith("p") and text[1:].isascii() and text[1:].isdecimal() and 50 <= int(text[1:]) <= 99:
+        return text
+    return units.format_duration(positive_duration(text))
+
+
+HedgeDelay: TypeAlias = Annotated[
+    str, PlainValidator(hedge_delay), WithJsonSchema({"type": "string", "pattern": "^p[5-9][0-9]$|^[0-9]"})
+]
+"""`p50` to `p99`, or a duration as a file has it."""
+
+
+class HedgeSettings(Section):
+    """A second attempt of calls whose target is slow, at another one. The answer that comes first is taken."""
+
+    after: HedgeDelay = Field(
+        default="p95",
+        description="How long the first one has: `p95` is the time within which 95% of the calls are answered, or a "
+        "duration.",
+    )
+    methods: RetryMethods = default(["GET"], "For which methods: `idempotent`, or a list of some of those.")
+    budget: Percent = default("5%", "Most second attempts that are added to the calls of the upstream.")
+
+    @property
+    def after_s(self) -> float | None:
+        """Seconds, None where `quantile` says how many."""
+        return None if self.after.startswith("p") else units.parse_duration(self.after)
+
+    @property
+    def quantile(self) -> float:
+        """The share of the calls that is waited for, 0.95 where `after` is a duration."""
+        return int(self.after[1:]) / 100 if self.after.startswith("p") else 0.95

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from gateway.settings.schema.balancing import LoadBalancing, spelled_out
 from gateway.settings.schema.health import Health
-from gateway.settings.schema.retry import RetrySettings
+from gateway.settings.schema.retry import HedgeSettings, RetrySettings
 from gateway.settings.schema.types import (
     Id,
     Many,
@@ -183,6 +183,10 @@ class UpstreamSettings(Section):
         default=None,
         description="When calls are sent again. Left out: a call that is not answered goes to other targets, up to "
         "three in all.",
+    )
+    hedge: HedgeSettings | None = Field(
+        default=None,
+        description="When a call goes to a second target because the first one is slow. Left out: it waits.",
     )
     adaptive_concurrency: AdaptiveConcurrencySettings | None = Field(
         default=None, description="How many calls it serves at once. Left out: as many as there are connections."

@@ -2,12 +2,15 @@
 
 import pytest
 
-from gateway.dry_run.delivery import RetryReport, retry_report, split_shares
+from gateway.dry_run.delivery import HedgeReport, RetryReport, hedge_report, retry_report, split_shares
 from gateway.settings import Config, parse
 
 
 def configured(route: str, retry: str = "") -> Config:
-    upstreams = ", ".join(f'{{id: {name}, targets: [{{url: "http://{name}"}}]{retry}}}' for name in ("v1", "v2"))
+    upstreams = ", ".join(
+        f'{{id: {name}, targets: [{{url: "http://{name}"}}, {{url: "http://{name}:81"}}]{retry}}}'
+        for name in ("v1", "v2")
+    )
     return parse(f"version: 1\nupstreams: [{upstreams}]\nroutes: [{{id: r, match: {{prefix: /}}, {route}}}]\n")
 
 
@@ -40,3 +43,9 @@ def test_rules_and_whose_budget_counts(route: str, upstream: str, attempts: int,
 def test_no_rules() -> None:
     config = configured("upstream: v1")
     assert retry_report(config, config.routes[0], "v1") is None
+
+
+def test_second_attempts() -> None:
+    hedge = HedgeReport("200ms", ("GET",), 0.05)
+    assert hedge_report(configured("upstream: v1", ", hedge: {after: 0.2s}"), "v1") == hedge
+    assert hedge_report(configured("upstream: v1"), "v1") is None

@@ -29,6 +29,8 @@ def test_retries_are_counted(events: UpstreamEvents, metrics: Metrics) -> None:
     events.retried()
     events.not_retried()
     assert metrics.upstream_retries.labels("orders").value == 1
+    events.hedged("won")
+    assert metrics.upstream_hedges.labels("orders", "won").value == 1
     events.shed(3)
     assert metrics.upstream_shed.labels("orders", 3).value == 1
     assert metrics.upstream_retries_refused.labels("orders").value == 1

@@ -1,5 +1,7 @@
 """stages/record.py: every field of the records has its value, or is left out."""
 
+import msgspec
+
 from gateway.exchange import CacheUse, Coded, Reply
 from gateway.kernel.faults import UPSTREAM_REFUSED, GatewayError
 from gateway.kernel.limits.quota import Meter, MeterState
@@ -7,6 +9,7 @@ from gateway.kernel.limits.token_bucket import Decision, WindowState
 from gateway.observe.access_log import AccessRecord
 from gateway.observe.recent_errors import ErrorRecord
 from gateway.stages.record import _FIELDS
+from gateway.upstream.call import NO_CALL
 from tests.samples import MINUTE, Pieces, exchange
 from tests.unit.stages.recording import Recording, served
 
@@ -20,6 +23,7 @@ FIELDS = {
     "gateway.limiter.spent": ["jobs"], "server.address": "127.0.0.1:3000", "upstream_request_id": "theirs", "gateway.code": 1004,
     "gateway.reason": "upstream_refused", "gateway.cause": "errno 111", "gateway.compression.coding": "br",
     "gateway.compression.saved_bytes": 20, "gateway.cache.result": "hit", "gateway.cache.age_s": 3, "gateway.idempotency": "replayed",
+    "gateway.upstream.hedge": "won",
 }  # fmt: skip
 
 
@@ -38,6 +42,7 @@ def test_every_field_of_an_access_record() -> None:
         cache=CacheUse("hit", 3.9),
         idempotency="replayed",
     )
+    x.call = msgspec.structs.replace(NO_CALL, hedge="won")
     x.request_id, x.trace_id, x.body = "the-id", "the-trace", Pieces()
     x.body.received = 9
     spent = MeterState(Meter("jobs", "count", 5, "key", UPSTREAM_REFUSED), 5, None)

@@ -209,6 +209,17 @@ def test_unusable_files(tmp_path: Path) -> None:
         )
 
 
+async def test_second_attempts_where_the_configuration_has_them() -> None:
+    async with RawBackend(default=script(End.NEVER)) as hung, RawBackend() as other:
+        urls = f'{{url: "{hung.url}", weight: 1000}}, {{url: "{other.url}"}}'
+        upstream = built(urls, ", hedge: {after: 20ms, budget: 100%}, load_balancing: round_robin")
+        for _ in range(3):
+            assert (await upstream.send(call())).status == 200
+        await upstream.close()
+        assert (len(hung.requests), len(other.requests)) == (3, 3)
+    assert METRICS.upstream_hedges.labels("orders", "won").value == 3
+
+
 async def test_retries_are_counted() -> None:
     counter = METRICS.upstream_retries.labels("orders")
     before = counter.value

@@ -98,14 +98,15 @@ async def test_split_and_retry() -> None:
         TEXT.replace(
             "path: /v1/pets/mine, methods: [GET]}, upstream: pets",
             "path: /v1/pets/mine, methods: [GET]}, retry: {per_try: 2s, methods: [GET]}, "
-            "split: [{upstream: pets, weight: 3}, {upstream: other}]",
-        )
+            "split: [{upstream: pets, weight: 3}, {upstream: other, weight: 0}]",
+        ).replace("- {id: pets,", "- {id: pets, hedge: {},")
     )
     found = await explain(dry_run(config), DryRequest(method="GET", target="/v1/pets/mine", key_id="acme-ci"))
     assert found.call is not None
     lines = text(found).split("\n")
-    assert f"split: pets 75%, other 25%; the calls of this caller go to {found.call.upstream}" in lines
+    assert f"split: pets 100%, other 0%; the calls of this caller go to {found.call.upstream}" in lines
     assert any(line.startswith(f"outcome: goes to upstream {found.call.upstream};") for line in lines)
+    assert "hedge: GET to a second target as well after p95; at most 5% of the calls" in lines
     (retry,) = [line for line in lines if line.startswith("retry: ")]
     assert retry.startswith("retry: GET after connection_limit_reached, ")
     assert retry.endswith(", 503, each within 2s, 0.025s later; at most 20% of the calls of the route")

@@ -20,6 +20,7 @@ def upstream(text: str) -> list[str]:
             "retry: {per_try: 31s}",
             "3:58 upstreams[0].retry.per_try: of no use: it is longer than `timeouts.total`",
         ),
+        ("hedge: {}", "3:48 upstreams[0].hedge: of no use: there is no second target"),
     ],
 )
 def test_upstreams_are_consistent(text: str, message: str) -> None:
@@ -84,3 +85,12 @@ def test_every_route_has_the_parameter_that_keeps_calls_together() -> None:
     assert complaints(text) == [
         "7:47 routes[2].upstream: `u` keeps calls together by `{id}`, which is not in `match.path`"
     ]
+
+
+def test_a_second_attempt_is_one_of_those_that_retry_allows() -> None:
+    text = (
+        "version: 1\nupstreams:\n- id: u\n  targets: [{url: 'http://a'}, {url: 'http://b'}]\n  hedge: {after: p90}\n"
+        "  retry: {attempts: 1}\nroutes: [{id: r, match: {prefix: /}, upstream: u}]\n"
+    )
+    assert complaints(text) == ["5:10 upstreams[0].hedge: of no use: `retry` allows one attempt only"]
+    assert complaints_or_none(text.replace("attempts: 1", "attempts: 2")) == []

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from gateway.settings.schema.retry import RetryOverrides, RetrySettings
+from gateway.settings.schema.retry import HedgeSettings, RetryOverrides, RetrySettings
 
 
 def test_the_example_of_the_manual() -> None:
@@ -56,3 +56,19 @@ def test_a_route_has_the_rest_from_its_upstream() -> None:
         "per_try": "3s",
         "budget": "1%",
     }
+
+
+@pytest.mark.parametrize(
+    ("after", "seconds", "quantile"),
+    [("p95", None, 0.95), ("p50", None, 0.5), ("200ms", 0.2, 0.95), ("1.5s", 1.5, 0.95)],
+)
+def test_a_second_attempt_is_made_after_a_while(after: str, seconds: float | None, quantile: float) -> None:
+    hedge = HedgeSettings.model_validate({"after": after})
+    assert (hedge.after_s, hedge.quantile, hedge.methods, hedge.budget) == (seconds, quantile, ("GET",), 0.05)
+    assert HedgeSettings.model_validate(hedge.model_dump(mode="json")) == hedge
+
+
+@pytest.mark.parametrize("after", ["p49", "p100", "p", "p9.5", "0s", "soon", 95, True])
+def test_no_other_delay_is_taken(after: object) -> None:
+    with pytest.raises(ValidationError):
+        HedgeSettings.model_validate({"after": after})
