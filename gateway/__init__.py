@@ -41,6 +41,7 @@ Layers (each imports only those below it; import-linter checks)
         exchange                            one request and all about it
         usage | config_diff | keystore      reports of limits; `gateway diff`; keys that are kept in Redis
         lint                                warnings of `gateway check`
+        fleet                               the gateways that share a Redis know one another
         openapi                             (beside these) OpenAPI documents, in and out
         table                               the configuration compiled, decided before any request
         traffic                             how many calls at once, and to which upstream

@@ -75,7 +75,8 @@ class AdminListener:
         self._metrics = metrics
         self._readiness = readiness
         self.views: dict[str, View] = {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._scrape}
-        """The pages by path. Others are added before the start."""
+        """The pages by path; one that ends with a slash is for all paths below it. Others are added before the start.
+        """
         self.changes: dict[str, View] = {}
         """The handlers of POST requests with the token, by path."""
         self._silent_s = silent_s
@@ -152,7 +153,8 @@ class AdminListener:
         change = self.changes.get(request.path)
         if change is not None:
             return self._refusal(request) or await change(request)
-        view = self.views.get(request.path)
+        path = request.path
+        view = self.views.get(path) or self.views.get(path[: path.rindex("/") + 1])
         if view is None:
             return json_reply(404, {"error": "not found", "paths": sorted([*self.views, *self.changes])})
         if request.method not in ("GET", "HEAD"):

@@ -1,5 +1,6 @@
 """Addresses as a configuration spells them, split into their parts."""
 
+from ipaddress import ip_address
 from typing import Final, NamedTuple
 
 from gateway.kernel.host_port import host_port
@@ -42,3 +43,19 @@ class UnixAddress(NamedTuple):
 
     def __str__(self) -> str:
         return f"unix:{self.path}"
+
+
+def is_unspecified(host: str) -> bool:
+    """Return whether `host` is the address of all interfaces, to which nobody can connect."""
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether `host`, an IP address, is that of this machine alone."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

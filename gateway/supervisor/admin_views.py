@@ -1,20 +1,28 @@
 """The pages of the admin listener about the node, besides health and metrics."""
 
 import asyncio
+import os
+import random
+import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
+from gateway import __version__
 from gateway.admin.actor import actor_of
 from gateway.admin.audit_view import audit_view
 from gateway.admin.connection import json_reply
+from gateway.admin.fleet_views import fleet_views
 from gateway.admin.listener import View
 from gateway.admin.maintenance_views import maintenance_change, maintenance_view
 from gateway.audit.records import Actor, AuditEntry
 from gateway.audit.shared_trail import SharedAuditTrail
 from gateway.audit.trail import AuditTrail
+from gateway.fleet.membership import FleetMembership, OwnRecord, advertised_address
+from gateway.fleet.query import QUESTION as FLEET
+from gateway.fleet.record import GatewayRecord
 from gateway.observe.recent_errors import ErrorRecord
 from gateway.observe.timestamp import Timestamp
 from gateway.supervisor.config_views import configuration_views
@@ -25,7 +33,9 @@ from gateway.system.clock import SYSTEM_CLOCK
 from gateway.table.snapshot import Snapshot
 
 
-def views(snapshot: Callable[[], Snapshot], pool: WorkerPool, audit: SharedAuditTrail) -> dict[str, View]:
+def views(
+    snapshot: Callable[[], Snapshot], pool: WorkerPool, audit: SharedAuditTrail, fleet: FleetMembership
+) -> dict[str, View]:
     """Return the pages by path, for the configuration in force."""
 
     async def workers(_: web.BaseRequest) -> web.Response:
@@ -50,7 +60,29 @@ def views(snapshot: Callable[[], Snapshot], pool: WorkerPool, audit: SharedAudit
         "/workers": workers,
         "/targets": targets,
         **limit_views(pool.queryable),
+        **fleet_views(fleet, lambda request_id: [error_fields(each) for each in pool.errors.records(request_id)]),
     }
+
+
+def fleet_membership(
+    snapshot: Callable[[], Snapshot], queryable: Callable[[], Sequence[QueryableWorker]], bound: Callable[[], str]
+) -> FleetMembership:
+    """Return this gateway among those that share its Redis. `bound` is the address of the admin listener."""
+    gateway_id, host, started_at = os.urandom(8).hex(), socket.gethostname(), SYSTEM_CLOCK.wall()
+
+    def own() -> OwnRecord:
+        serving = snapshot()
+        reached = advertised_address(bound(), serving.config.admin.advertise)
+        record = GatewayRecord(gateway_id, host, str(reached), __version__, serving.digest, started_at)
+        return OwnRecord(record, *reached, serving.config.redis is not None)
+
+    async def ask(parameters: dict[str, str]) -> bytes | None:
+        for worker in queryable():
+            if (response := await worker.query(FLEET, parameters)) is not None:
+                return response.body
+        return None
+
+    return FleetMembership(own, ask, SYSTEM_CLOCK, random.random)
 
 
 def changes(

@@ -23,7 +23,7 @@ from gateway.observe.log import Log, announce, installed_log
 from gateway.observe.node_metrics import NodeMetrics
 from gateway.observe.shared_memory import Region
 from gateway.settings import Config
-from gateway.supervisor.admin_views import changes, views
+from gateway.supervisor.admin_views import changes, fleet_membership, views
 from gateway.supervisor.coalesce import Coalescer
 from gateway.supervisor.cpu_count import count_of
 from gateway.supervisor.file_watch import FileWatch
@@ -68,6 +68,7 @@ class Supervisor:
         self._notifier = Notifier(environ)
         self.sockets = Sockets(self._inherited.sockets, self._inherited.lasting)
         self.pool = WorkerPool(self.sockets, self.metrics, stuck_after_s)
+        self._fleet = fleet_membership(lambda: self.snapshot, self.pool.queryable, lambda: self.admin.address)
         self._restart = HotRestart(self._start_successor, self._give_way, alone=self._inherited.predecessor is None)
         self._reloader = Reloader(
             lambda: snapshot_of(*reread(), self.snapshot.source),
@@ -232,6 +233,7 @@ class Supervisor:
         if not self._restart.over:
             self._notifier.notify("STOPPING=1")
         self.pool.disable_keep_alive()
+        await self._fleet.leave()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._hurry.wait(), delay_s)
         self.pool.cut = 0
@@ -270,6 +272,8 @@ class Supervisor:
         if self._watch is not None:
             changed = partial(self._reloads.request, local_cause("file watch"))
             self.pool.run_in_background(self._watch.check(self.pool.threads, changed))
+        if not self._not_ready_reasons:
+            self.pool.run_in_background(self._fleet.tick())
         self.pool.reap()
         # After a pause of this process, as when the machine was suspended, workers only seem to hang.
         if now - due < TICK_S and not self._restart.over:
@@ -283,7 +287,7 @@ class Supervisor:
     def _admin(self, config: Config) -> AdminListener:
         admin = AdminListener(str(config.admin.address), self.metrics, self._readiness)
         admin.restrict(config.admin_token(), config.admin.hosts, config.admin_addresses())
-        admin.views |= views(lambda: self.snapshot, self.pool, self._audit)
+        admin.views |= views(lambda: self.snapshot, self.pool, self._audit, self._fleet)
         admin.changes |= changes(self._reloads.request, self.pool, self._audit.trail)
         return admin
 

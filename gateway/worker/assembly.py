@@ -2,7 +2,6 @@
 
 import os
 import socket
-from collections.abc import Mapping
 from functools import partial
 
 import msgspec
@@ -17,6 +16,9 @@ from gateway.edge.from_settings import handshake_options, head_checker
 from gateway.edge.listener_events import ListenerEvents
 from gateway.edge.unread_replies import UnreadReplies
 from gateway.exchange import ServeExchange
+from gateway.fleet.query import QUESTION, fleet_query
+from gateway.fleet.registry import SCRIPT as FLEET
+from gateway.fleet.registry import FleetRegistry
 from gateway.kernel.ids import Ids
 from gateway.keystore.reader import SCRIPTS as KEY_SCRIPTS
 from gateway.keystore.sync import key_sync
@@ -103,7 +105,7 @@ class Assembly:
         self.key_sync = key_sync(config, self.limiter, self.metrics, SYSTEM_CLOCK)
         self.spans = self._spans(observability.traces)
         """Spans that wait for their collector, None without one. `start` it, and `close` it."""
-        self.query_handlers: Mapping[str, QueryHandler] = {}
+        self.query_handlers: dict[str, QueryHandler] = {}
         """Handlers by question; filled by `build_listeners`."""
 
     def build_listeners(self) -> None:
@@ -161,6 +163,9 @@ class Assembly:
             "explain": explain_query(compiled, self.limiter, SYSTEM_CLOCK, stored, self.context.maintenance),
             "purge": purge_query(cache),
         }
+        if config.redis is not None and self.limiter.call is not None:
+            registry = FleetRegistry(self.limiter.call, config.redis.key_prefix)
+            self.query_handlers |= {QUESTION: fleet_query(registry, config.redis)}
         return Gateway(
             table=table,
             credentials=credentials,
@@ -209,7 +214,7 @@ class Assembly:
         redis = self.snapshot.config.redis
         if redis is None:
             return LocalLimiter(SYSTEM_CLOCK)
-        url, more = redis.login_url(), () if self.snapshot.config.key_store is None else KEY_SCRIPTS
+        url, more = redis.login_url(), (FLEET,) if self.snapshot.config.key_store is None else (FLEET, *KEY_SCRIPTS)
         if any(route.idempotency is not None for route in self.snapshot.config.routes):
             more = (*more, IDEMPOTENCY)
         limiter = partial(RedisLimiter, more_scripts=more, workers=self.context.workers, memory=self.context.outage)

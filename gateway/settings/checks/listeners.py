@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from gateway.net.address import Address, UnixAddress
+from gateway.net.address import Address, UnixAddress, is_unspecified
 from gateway.net.pem import PairError, can_read_certificates, load_authorities, load_pair
 from gateway.settings.checks.context import CheckContext
 from gateway.settings.positions import Loc
@@ -36,6 +36,13 @@ def check_listeners(context: CheckContext) -> None:
         context.report(
             ("admin", "address"),
             f"`{config.admin.address}` is the address of {addresses[config.admin.address]} as well",
+        )
+    advertised = config.admin.advertise
+    if advertised is not None and (not advertised.port or is_unspecified(advertised.host)):
+        context.report(
+            ("admin", "advertise"),
+            f"`{advertised}` is no address that others can reach",
+            "write the host and the port under which other gateways find this one, such as `10.0.0.7:9901`",
         )
 
 

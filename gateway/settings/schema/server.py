@@ -185,6 +185,11 @@ class AdminSettings(Section):
     LATER: ClassVar[frozenset[str]] = frozenset({"tls"})
 
     address: AddressValue = default("127.0.0.1:9901", "`host:port` of health, readiness and metrics.")
+    advertise: AddressValue | None = Field(
+        default=None,
+        description="`host:port` where other gateways with the same Redis reach this listener. Left out: `address`, or "
+        "if that is all interfaces the address from which Redis is asked.",
+    )
     hosts: Many[ServerName] = Field(
         default=(),
         description="Names by which it may be asked, besides `localhost`, that of `address` and IP addresses. By "

@@ -3,6 +3,7 @@ import json
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
@@ -10,7 +11,8 @@ from gateway.admin.listener import View
 from gateway.audit.query import AuditQuery
 from gateway.audit.records import Actor
 from gateway.observe.recent_errors import ErrorRecord
-from gateway.supervisor.admin_views import changes, error_fields, mirror_view, purge_view, views
+from gateway.settings import parse
+from gateway.supervisor.admin_views import changes, error_fields, fleet_membership, mirror_view, purge_view, views
 from gateway.supervisor.worker_pool import WorkerPool
 from gateway.supervisor.worker_process import QueryResponse
 from gateway.table.snapshot import Snapshot
@@ -18,6 +20,7 @@ from gateway.upstream.maintenance_switch import MaintenanceSwitch
 from tests.audited import shared_in_memory, trail_in_memory
 from tests.unit.supervisor.test_limit_views import FakeWorker
 from tests.unit.supervisor.test_status import snapshot
+from tests.yaml_files import LEAST
 
 TRAIL = trail_in_memory()
 
@@ -123,7 +126,8 @@ async def shown(view: View, path: str) -> tuple[int, Any]:
 async def test_workers_targets_and_errors_have_pages() -> None:
     serving = snapshot("http://a")
     pool = FakePool(serving)
-    pages = views(lambda: serving, cast(WorkerPool, pool), shared_in_memory(TRAIL))
+    fleet = fleet_membership(lambda: serving, pool.queryable, lambda: "127.0.0.1:9901")
+    pages = views(lambda: serving, cast(WorkerPool, pool), shared_in_memory(TRAIL), fleet)
     _, workers = await shown(pages["/workers"], "/workers")
     assert [(each["generation"], each["worker"]) for each in workers["workers"]] == [(2, 0), (2, 1), (1, 0)]
     assert workers["workers"][0]["event_loop_lag_s"] == 0.001234
@@ -131,6 +135,22 @@ async def test_workers_targets_and_errors_have_pages() -> None:
     assert targets["upstreams"][0]["targets"][0]["connections"] == {"idle": 1, "active": 2, "pending": 3}
     assert await shown(pages["/errors"], "/errors?request_id=x") == (200, {"errors": []})
     assert pool.wanted == ["x"]
+    path = "/requests/6d84e126-d10c-4e52-bbfb-bd4c92bc8333"
+    assert (await shown(pages["/requests/"], path))[1]["records"] == []
+    assert pool.wanted == ["x", "6d84e126-d10c-4e52-bbfb-bd4c92bc8333"]
+
+
+async def test_the_fleet_is_asked_for_through_the_first_worker_that_answers() -> None:
+    config = parse(LEAST + "redis: {url: 'redis://127.0.0.1:1/0'}\n")
+    serving = msgspec.structs.replace(snapshot("http://a"), config=config)
+    silent, speaking = FakeWorker(0, None), FakeWorker(1, QueryResponse(503, b'{"gateways":[],"stale":"away"}'))
+    fleet = fleet_membership(lambda: serving, lambda: [silent, speaking], lambda: "127.0.0.1:9901")
+    members = await fleet.members()
+    assert (members.stale, [each.admin for each in members.gateways]) == ("away", ["127.0.0.1:9901"])
+    assert members.gateways[0].config_digest == serving.digest
+    assert silent.asked == speaking.asked
+    nobody = fleet_membership(lambda: serving, lambda: [silent], lambda: "127.0.0.1:9901")
+    assert (await nobody.members()).stale == "no worker answers"
 
 
 async def test_a_reload_is_begun_or_waited_for() -> None:

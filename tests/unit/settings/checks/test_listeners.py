@@ -24,10 +24,16 @@ from tests.yaml_files import LEAST, added
         ("server: {listeners: [{address: 'unix:/a', mode: '0888'}]}", ["4:49 server.listeners[0].mode: does not look as it must: ^0?[0-7]{3}$"]),
         ("server: {listeners: [{address: 'a:1'}, {address: 'a:2'}]}", ["4:40 server.listeners[1].id: `public` is the id of another listener"]),
         ("admin: {address: '127.0.0.1:8080'}", ["4:18 admin.address: `127.0.0.1:8080` is the address of listener `public` as well"]),
+        ("admin: {advertise: '0.0.0.0:9901'}", ["4:20 admin.advertise: `0.0.0.0:9901` is no address that others can reach; write the host and the port under which other gateways find this one, such as `10.0.0.7:9901`"]),
+        ("admin: {advertise: '10.0.0.7:0'}", ["4:20 admin.advertise: `10.0.0.7:0` is no address that others can reach; write the host and the port under which other gateways find this one, such as `10.0.0.7:9901`"]),
     ],
 )  # fmt: skip
 def test_contradictions_are_reported_where_they_stand(text: str, message: list[str]) -> None:
     assert added(text) == message
+
+
+def test_an_address_that_others_can_reach_may_be_advertised() -> None:
+    assert str(parse(LEAST + "admin: {advertise: '10.0.0.7:9901'}").admin.advertise) == "10.0.0.7:9901"
 
 
 def tls(text: str, directory: Path) -> list[str]:

@@ -12,7 +12,7 @@ from tests.yaml_files import DIGEST, added, complaints, refusal
         ("sever: {}", "4:1 sever: unknown key; did you mean `server`?"),
         ("colour: red", "4:1 colour: unknown key"),
         ("admin: {tokens: x}", "4:9 admin.tokens: unknown key; did you mean `token`?"),
-        ("admin: {port: 1}", "4:9 admin.port: unknown key; known here: `address`, `hosts`, `allow`, `deny`, `token`"),
+        ("admin: {port: 1}", "4:9 admin.port: unknown key; known here: `address`, `advertise`, `hosts`, `allow`, `deny`, `token`"),
         ("server:\n  listeners:\n    - limits: {bodi: 1MiB}", "6:16 server.listeners[0].limits.bodi: unknown key; did you mean `body`?"),
         ("auth: {key: {cookie: a}}", "4:14 auth.key.cookie: unknown key; known here: `header`, `query`"),
         ("plans: [{id: p, limits: [{id: a, max: 1, pr: 1s}]}]", "4:42 plans[0].limits[0].pr: unknown key; did you mean `per`?"),
