@@ -39,6 +39,7 @@ Layers (each imports only those below it; import-linter checks)
         pipeline > stages | reuse           the life of a request; stages do not import one another. reuse: replies that
                                             answer more than one request
         exchange                            one request and all about it
+        key_management                      changes of keys in Redis, by commands and over HTTP
         usage | config_diff | keystore      reports of limits; `gateway diff`; keys that are kept in Redis
         lint                                warnings of `gateway check`
         fleet                               the gateways that share a Redis know one another

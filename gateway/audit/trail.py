@@ -30,7 +30,7 @@ class AuditTrail:
 
     def __init__(self, wall: Callable[[], float], gateway: str, new_id: Callable[[], str] = new_record_id) -> None:
         self._wall = wall
-        self._gateway = gateway
+        self.gateway = gateway
         self._new_id = new_id
         self._records: deque[AuditRecord] = deque(maxlen=REMEMBERED)
         self.waiting: deque[AuditRecord] = deque(maxlen=REMEMBERED)
@@ -43,13 +43,17 @@ class AuditTrail:
 
     def record(self, entry: AuditEntry) -> AuditRecord:
         """Record a change that was made, or was refused. Returns at once."""
-        record = record_of(entry, self._new_id(), self._wall(), self._gateway)
-        log_record(record)
-        self._records.append(record)
+        record = record_of(entry, self._new_id(), self._wall(), self.gateway)
+        self.note(record)
         self.waiting.append(record)
         if self.on_record is not None:
             self.on_record()
         return record
+
+    def note(self, record: AuditRecord) -> None:
+        """Log and remember a record that is in Redis already."""
+        log_record(record)
+        self._records.append(record)
 
     def remembered(self, query: AuditQuery) -> list[AuditRecord]:
         """Return what is asked for of the records in memory, the newest first."""

@@ -4,10 +4,10 @@ import sys
 
 import click
 
-from gateway.cli import secret
 from gateway.cli.demo_service import ENCODINGS, EXAMPLES, running
 from gateway.cli.free_port import free_port
 from gateway.cli.friendly_errors import friendly_errors
+from gateway.key_management import secret
 from gateway.settings import parse
 from gateway.supervisor import run
 

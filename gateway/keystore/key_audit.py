@@ -11,10 +11,11 @@ MOST_RECORDS = 100
 
 
 class KeyAuthor(NamedTuple):
-    """Who changes keys, and by which action, such as `keys.rotate`."""
+    """Who changes keys, by which action, such as `keys.rotate`, and through which gateway; None for a command."""
 
     actor: Actor
     action: str
+    gateway: str | None = None
 
 
 def key_entries(

@@ -1,13 +1,13 @@
 """Reads and changes API keys in Redis. Each change is one transaction, of which every gateway is notified."""
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
 import redis
 
-from gateway.audit.records import record_of
+from gateway.audit.records import AuditRecord, record_of
 from gateway.audit.redis_stream import add_record
 from gateway.audit.trail import new_record_id
 from gateway.keystore.key_audit import KeyAuthor, key_entries
@@ -79,14 +79,15 @@ class KeyRegistry:
         seconds, micros = self._client.time()
         return seconds + micros / 1e6
 
-    def change(self, ids: Iterable[str], decide: Decide, author: KeyAuthor | None = None) -> None:
+    def change(self, ids: Iterable[str], decide: Decide, author: KeyAuthor | None = None) -> Sequence[AuditRecord]:
         """Pass the keys of these ids to `decide`, and make the changes that it returns, all or none.
 
-        The same transaction records in the audit trail that `author` made them; None leaves them out of it. Raises
-        DuplicateProofError when a proof of one key is another's.
+        The same transaction records in the audit trail that `author` made them; None leaves them out of it. Returns
+        these records. Raises DuplicateProofError when a proof of one key is another's.
         """
         names, wanted, change = self._names, list(ids), self._nonce().encode()
         sent, now_s = False, 0.0 if author is None else self.now_s()
+        records: list[AuditRecord] = []
 
         def attempt(pipe: Any) -> None:
             nonlocal sent
@@ -121,11 +122,15 @@ class KeyRegistry:
                 if kept:
                     pipe.hset(names.ids, mapping=kept)
             self._announce(pipe, change, removed | entries.keys())
-            for entry in () if author is None else key_entries(author, before, after):
-                add_record(pipe, self._key_prefix, record_of(entry, new_record_id(), now_s, None))
+            if author is not None:
+                made = key_entries(author, before, after)
+                records[:] = [record_of(entry, new_record_id(), now_s, author.gateway) for entry in made]
+            for record in records:
+                add_record(pipe, self._key_prefix, record)
             sent = True
 
         self._client.transaction(attempt, names.ids, names.proofs)
+        return records
 
     def _read(self, key_id: str, content: bytes) -> StoredKey:
         try:

@@ -7,18 +7,17 @@ from typing import Any
 import click
 import yaml
 
-from gateway.cli import secret
 from gateway.cli.friendly_errors import friendly_errors
 from gateway.cli.keys.commands import delete, disable, enable, list_, rotate, show
 from gateway.cli.keys.import_command import import_
-from gateway.cli.keys.redis_registry import NO_STORE, author_of, editing, instant_of
+from gateway.cli.keys.redis_registry import author_of, editing, key_errors
 from gateway.cli.keys.update import update
 from gateway.cli.tables import output_option
-from gateway.keystore.records import Secret, StoredKey
-from gateway.settings import Config, load
-from gateway.settings.checks.stored_keys import References, read_key
-from gateway.settings.schema.access import KeySettings
-from gateway.settings.schema.values import RefusedError
+from gateway.key_management import secret
+from gateway.key_management.edits import create_key
+from gateway.key_management.fields import check_key
+from gateway.settings import load
+from gateway.settings.checks.stored_keys import key_problems
 
 
 @click.group()
@@ -60,6 +59,20 @@ def command() -> None:
 @click.option(
     "--expires", metavar="INSTANT", help="Not valid from then on, such as 2027-06-30T00:00:00Z.  [default: never]"
 )
+@click.option(
+    "--allow",
+    metavar="ADDRESSES",
+    multiple=True,
+    help="Clients for which it is valid: 10.0.0.0/8.  [default: all]",
+)
+@click.option("--deny", metavar="ADDRESSES", multiple=True, help="Clients for which it is not, whatever --allow says.")
+@click.option(
+    "--referrer",
+    "referrers",
+    metavar="ORIGIN",
+    multiple=True,
+    help="A page that it is for, such as https://shop.example.com.  [default: all]",
+)
 @output_option
 def create(file: Path | None, output: str, **options: Any) -> None:
     """Make a new API key.
@@ -70,7 +83,7 @@ def create(file: Path | None, output: str, **options: Any) -> None:
     made = secret.create()
     digest = secret.digest(made)
     key = _described(options, digest)
-    kept = _made(file, key, digest)
+    kept = _made(file, key, made)
     if output == "json":
         click.echo(json.dumps({"secret": made, "kept": kept, "key": _block(key, digest)}, indent=2))
         return
@@ -86,17 +99,20 @@ for each in (list_, show, update, rotate, disable, enable, delete, import_):
     command.add_command(each)
 
 
-def _made(file: Path | None, key: dict[str, Any], digest: str) -> bool:
+def _made(file: Path | None, key: dict[str, Any], made: str) -> bool:
     """Check the key, and return whether it was kept in Redis: otherwise it has to be added to the configuration."""
-    setting = _read(key | {"secret_sha256": digest})
     if file is None:
+        if problems := key_problems(key | {"secret_sha256": secret.digest(made)}):
+            raise click.UsageError("\n".join(problems))
         return False
     with friendly_errors():
         config = load(file)
-    _check(config, setting)
+    with key_errors():
+        check_key(config, key)
     if config.key_store is None:
         return False
-    _keep(config, key, digest)
+    with editing(config) as registry:
+        create_key(registry, author_of("create"), key, made)
     return True
 
 
@@ -108,34 +124,6 @@ def _described(options: dict[str, Any], digest: str) -> dict[str, Any]:
 
 def _block(key: dict[str, Any], digest: str) -> dict[str, Any]:
     return {"id": key["id"], "secret_sha256": digest, **key}
-
-
-def _read(entry: dict[str, Any]) -> KeySettings:
-    try:
-        return read_key(entry)
-    except RefusedError as error:
-        raise click.UsageError(str(error)) from None
-
-
-def _check(config: Config, key: KeySettings) -> None:
-    references = References(config)
-    wrong = [*references.wrong(key), *references.doubtful(key)]
-    if config.key_store is None and any(key.id == other.id for other in config.keys):
-        wrong.append(f"`{key.id}` is the id of another one")
-    if wrong:
-        raise click.UsageError("\n".join(wrong))
-
-
-def _keep(config: Config, key: dict[str, Any], digest: str) -> None:
-    with editing(config, NO_STORE) as registry:
-        stored = StoredKey(key, (Secret(digest),), instant_of(registry.now_s()))
-
-        def decide(there: dict[str, StoredKey]) -> dict[str, StoredKey | None]:
-            if key["id"] in there:
-                raise click.UsageError(f"`{key['id']}` is the id of another one")
-            return {key["id"]: stored}
-
-        registry.change([key["id"]], decide, author_of("create"))
 
 
 def _print_secret(made: str) -> None:

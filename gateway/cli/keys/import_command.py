@@ -9,14 +9,16 @@ import click
 import msgspec
 from msgspec.structs import replace
 
-from gateway.cli import secret
 from gateway.cli.diff import text as changes_text
 from gateway.cli.friendly_errors import friendly_errors
 from gateway.cli.keys.commands import ask, config_option, yes_option
-from gateway.cli.keys.differences import key_changes
 from gateway.cli.keys.import_sources import FORMS, ImportEntry, entries, form_of
-from gateway.cli.keys.redis_registry import author_of, editing, instant_of
+from gateway.cli.keys.redis_registry import author_of, editing
 from gateway.kernel.key_format import is_misspelt
+from gateway.key_management import secret
+from gateway.key_management.description import instant_of
+from gateway.key_management.differences import key_changes
+from gateway.key_management.fields import ROOM_BYTES
 from gateway.keystore.records import MOST_BYTES, Secret, StoredKey
 from gateway.keystore.registry import DuplicateProofError, KeyRegistry
 from gateway.settings import Config, load
@@ -24,10 +26,6 @@ from gateway.settings.checks.stored_keys import References, read_key
 from gateway.settings.schema.values import RefusedError
 
 _NO_PROOF = "missing: a `secret_sha256`, a `certificate_subject` or, from standard input, a `secret`"
-
-
-_ROOM_BYTES = 1024
-"""Left free for what is added to an entry later: another digest, an earlier end."""
 
 
 class Candidate(NamedTuple):
@@ -126,9 +124,9 @@ def _candidate(entry: ImportEntry, *, typed: bool) -> Candidate:
             raise RefusedError("`secret` and `secret_sha256` do not go together")
         key["secret_sha256"] = _hashed(plain)
     read_key(key)
-    if len(msgspec.json.encode(key)) > MOST_BYTES - _ROOM_BYTES:
+    if len(msgspec.json.encode(key)) > MOST_BYTES - ROOM_BYTES:
         raise RefusedError(
-            f"its text is longer than {MOST_BYTES - _ROOM_BYTES} bytes; patterns such as `orders.*` are shorter "
+            f"its text is longer than {MOST_BYTES - ROOM_BYTES} bytes; patterns such as `orders.*` are shorter "
             "than lists"
         )
     return Candidate(entry.line, key, key.pop("secret_sha256", None))

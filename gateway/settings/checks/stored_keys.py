@@ -17,10 +17,21 @@ def read_key(entry: Mapping[str, object]) -> KeySettings:
     try:
         return KeySettings.model_validate(entry)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
-        raise RefusedError(
-            "; ".join(f"{spell(each['loc'])}: {_text(each['type'], each['msg'])}" for each in found)
-        ) from None
+        raise RefusedError("; ".join(_problems(error))) from None
+
+
+def key_problems(entry: Mapping[str, object]) -> list[str]:
+    """Return all that is wrong with an entry in itself, each with its place in the entry. No text repeats a secret."""
+    try:
+        KeySettings.model_validate(entry)
+    except ValidationError as error:
+        return _problems(error)
+    return []
+
+
+def _problems(error: ValidationError) -> list[str]:
+    found = error.errors(include_url=False, include_input=False)
+    return [f"{spell(each['loc'])}: {_text(each['type'], each['msg'])}" for each in found]
 
 
 def _text(kind: str, message: str) -> str:

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from gateway.cli.secret import create
 from gateway.kernel.faults import KEY_UNKNOWN, KEYS_UNAVAILABLE, RATE_LIMITED, GatewayError
+from gateway.key_management.secret import create
 from gateway.keystore import cache as module
 from gateway.keystore.guess_throttle import WINDOW
 from gateway.keystore.lookups import BATCH

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.cli import secret
+from gateway.key_management import secret
 from gateway.keystore.records import KeyNames
 from tests.redis_server import RedisProcess
 from tests.unit.cli.stored import configuration, done, keys, secret_in

@@ -5,7 +5,8 @@ from pathlib import Path
 import yaml
 from click.testing import CliRunner
 
-from gateway.cli import main, secret
+from gateway.cli import main
+from gateway.key_management import secret
 from tests.redis_server import RedisProcess
 from tests.unit.cli.stored import configuration, done, keys, secret_in
 
@@ -111,3 +112,24 @@ def test_json_is_for_programs(tmp_path: Path, redis_server: RedisProcess) -> Non
     assert json.loads(create("--id", "a", "-c", str(file), "--output", "json"))["kept"] is False
     stored = configuration(tmp_path, redis_server)
     assert json.loads(create("--id", "a", "-c", str(stored), "--output", "json"))["kept"] is True
+
+
+def test_a_key_is_bound_to_addresses_and_pages(tmp_path: Path, redis_server: RedisProcess) -> None:
+    file = configuration(tmp_path, redis_server)
+    arguments = (
+        "--allow",
+        "10.0.0.0/8",
+        "--allow",
+        "192.0.2.1",
+        "--deny",
+        "10.1.0.0/16",
+        "--referrer",
+        "https://a.example",
+    )
+    done(keys(file, "create", "--id", "bound", *arguments))
+    shown = json.loads(done(keys(file, "show", "bound", "--output", "json")))
+    assert (shown["allow"], shown["deny"]) == (["10.0.0.0/8", "192.0.2.1"], ["10.1.0.0/16"])
+    assert shown["referrers"] == ["https://a.example"]
+    refused = keys(file, "create", "--allow", "ten", "--deny", "eleven", "--referrer", "nowhere")
+    assert refused.exit_code == 2
+    assert all(f"{name}[0]: " in refused.stderr for name in ("allow", "deny", "referrers"))

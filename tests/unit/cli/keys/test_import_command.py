@@ -7,9 +7,9 @@ import click
 import pytest
 from click.testing import Result
 
-from gateway.cli import secret
 from gateway.cli.keys.import_command import Candidate, _keep
 from gateway.cli.keys.redis_registry import registry_of
+from gateway.key_management import secret
 from gateway.keystore.records import KeyNames
 from tests.redis_server import RedisProcess
 from tests.unit.cli.stored import configuration, done, keys

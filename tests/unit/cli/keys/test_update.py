@@ -4,11 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 
-from gateway.cli.keys.update import _unless_changed
-from gateway.keystore.records import StoredKey
 from tests.redis_server import RedisProcess
 from tests.unit.cli.stored import configuration, done, keys
 
@@ -35,6 +32,18 @@ def test_what_is_not_named_stays(file: Path) -> None:
     assert shown(file) == before | {"plan": "gold", "methods": ["GET", "POST"], "expires": "2099-01-01T00:00:00Z"}
     done(keys(file, "update", "a", "--expires", "never", "--remove-method", "GET", "--yes"))
     assert shown(file) == before | {"plan": "gold", "methods": ["POST"]}
+
+
+def test_a_key_is_bound_to_addresses_and_pages(file: Path) -> None:
+    before = shown(file)
+    added = ("--add-allow", "10.0.0.0/8", "--add-deny", "10.1.0.0/16", "--add-referrer", "https://shop.example.com")
+    assert keys(file, "update", "a", *added).exit_code == 1  # calls from elsewhere may be refused
+    done(keys(file, "update", "a", *added, "--yes"))
+    bound = {"allow": ["10.0.0.0/8"], "deny": ["10.1.0.0/16"], "referrers": ["https://shop.example.com"]}
+    assert shown(file) == before | bound
+    removed = (argument.replace("--add", "--remove") for argument in added)
+    assert "widening" in done(keys(file, "update", "a", *removed))
+    assert shown(file) == before
 
 
 def test_what_changes_is_said_in_the_words_of_diff(file: Path) -> None:
@@ -75,6 +84,8 @@ def test_for_programs(file: Path) -> None:
         ([], "nothing to change"),
         (["--plan", "silver"], "silver"),
         (["--expires", "soon"], "expires"),
+        (["--add-allow", "ten"], "allow[0]"),
+        (["--remove-deny", "10.0.0.0/8"], "the key has none"),
         (["--remove-route", "users"], "the key has orders.*"),
         (["--remove-route", "orders.*"], "would be left without any"),
         (["--remove-organization", "other"], "the key has acme"),
@@ -95,14 +106,6 @@ def test_a_key_that_may_use_everything_gains_nothing(file: Path) -> None:
     assert (refused.exit_code, "may use every route already" in refused.stderr) == (2, True)
     assert "the key has all, which is no list" in keys(file, "update", "b", "--remove-route", "orders.all").stderr
     assert "the key has none" in keys(file, "update", "b", "--remove-organization", "acme").stderr
-
-
-def test_what_somebody_else_has_changed_meanwhile_is_not_overwritten() -> None:
-    before, after = (StoredKey({"id": "a", "plan": plan}, (), "2026-01-01T00:00:00Z") for plan in ("gold", "standard"))
-    assert _unless_changed(before, before, after) is after
-    for there in (None, after):
-        with pytest.raises(click.ClickException, match="somebody else has just changed `a`"):
-            _unless_changed(there, before, after)
 
 
 def test_there_has_to_be_such_a_key(file: Path) -> None:

@@ -1,8 +1,8 @@
-"""cli/keys/differences.py: what changed keys mean, in the words of `gateway diff`."""
+"""key_management/differences.py: what changed keys mean, in the words of `gateway diff`."""
 
 from typing import Any
 
-from gateway.cli.keys.differences import key_changes
+from gateway.key_management.differences import key_changes
 from gateway.keystore.records import Secret, StoredKey
 from gateway.settings import parse
 from tests.unit.cli.stored import PREAMBLE

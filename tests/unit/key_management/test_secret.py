@@ -1,8 +1,8 @@
 import hashlib
 import re
 
-from gateway.cli import secret
 from gateway.kernel.key_format import is_misspelt
+from gateway.key_management import secret
 
 
 def test_a_secret_is_recognisable() -> None:
