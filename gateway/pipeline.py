@@ -246,8 +246,8 @@ class Gateway:
     async def _answer_otherwise(self, x: Exchange, route: Route, caller: Caller, decision: Decision) -> Reply:
         """Answer at the gateway itself, or pass on a handshake, whose reply may open a tunnel. Raises GatewayError."""
         if not x.upgrade:
-            if route.document is not None:
-                return await openapi_endpoint(x, route, caller, route.document)
+            if route.document is not None or route.file is not None:
+                return await openapi_endpoint(x, route, caller)
             return await limits_endpoint(x, caller, decision, self._accounts)
         upstream = require_upgrade(x, route)
         call = x.call = ask_to_switch(x, await prepare(x, route, caller, self.id_field))

@@ -9,7 +9,7 @@ import click
 from gateway.cli.friendly_errors import friendly_errors
 from gateway.cli.tables import aligned, output_option
 from gateway.settings import Config, load
-from gateway.settings.schema.config import OPENAPI_ROUTE
+from gateway.settings.schema.config import DOCS_ROUTE, OPENAPI_ROUTE
 from gateway.settings.schema.routing import Match
 
 HEADER = ("methods", "path", "id", "upstream", "auth", "plan", "envelope", "total")
@@ -22,7 +22,7 @@ def rows(config: Config) -> list[tuple[str, ...]]:
     """
     own: list[tuple[str, ...]] = [
         ("GET", each.path, each.id, "-", "none", "anonymous", "passthrough", "-")
-        if each.id == OPENAPI_ROUTE
+        if each.id in {OPENAPI_ROUTE, DOCS_ROUTE}
         else ("GET", each.path, each.id, "-", "key", "-", "wrap", "-")
         for each in config.own_paths()
     ]

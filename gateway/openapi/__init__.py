@@ -8,7 +8,7 @@ sample_values   schemas -> values that fit them
 compile         what routes want of documents -> a `RequestContract` for each (request_contract: what is wrong with a
                 request; validator: one compiled schema; findings: the words; decoding, json_body: parameters, forms and
                 JSON as values; strictness: schemas as they hold for requests)
-exporting       a configuration -> one document of its routes, as callers see them
+publish         a configuration -> one document of its routes, as callers see them, and the page that shows it
 importing       operations -> routes of a configuration; merging keeps what somebody has changed in them
 load            `load_document`: reads a file, and reports everything that is wrong with it
 """

@@ -10,9 +10,9 @@ from gateway.kernel.http.path_patterns import Param
 from gateway.openapi.decoding import ValueDecoder, decoder, decoder_of, properties_of
 from gateway.openapi.document_problems import DocumentProblems
 from gateway.openapi.documents import Documents
-from gateway.openapi.exporting import PublishedDocument
 from gateway.openapi.load import load_document
 from gateway.openapi.model import ApiDocument, Operation, Parameter, Schema
+from gateway.openapi.publish.exporting import PublishedDocument
 from gateway.openapi.request_contract import BodyContract, RequestContract, body_kind
 from gateway.openapi.schemas import SchemaBundle
 from gateway.openapi.strictness import for_requests, refusing_unknown

@@ -1,14 +1,16 @@
-"""The routes that the gateway answers itself: the limits of a caller, and the OpenAPI document of the routes."""
+"""The routes that the gateway answers itself: a caller's limits, the OpenAPI document of the routes, and its page."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Protocol
 
 import msgspec
 
 from gateway.kernel.http.cors import CorsPolicy
 from gateway.kernel.http.request_headers import FieldFilter
 from gateway.kernel.http.response_headers import FieldRules, Line
+from gateway.net.static_files import StaticFile
 from gateway.settings import Config
-from gateway.settings.schema.config import LIMITS_ROUTE, OPENAPI_ROUTE
+from gateway.settings.schema.config import LIMITS_ROUTE, OPENAPI_ROUTE, OwnRoute
 from gateway.table.limits import Tariff, one_tag, plan_windows
 from gateway.table.public_urls import UrlMapping
 from gateway.table.routes import Envelope, Route
@@ -58,29 +60,46 @@ def limits_route(path: str, own_set: tuple[Line, ...] = (), cors: CorsPolicy | N
     )
 
 
-def document_route(config: Config, path: str, limits: Route, document: Any) -> Route:
-    """Return a route on which `document` is served, with a key or without one.
+class ServedDocument(Protocol):
+    """What is served at `server.openapi_path` (gateway/openapi/publish/exporting.py).
 
-    A call costs what any call costs, of the caller's own limits. `limits` is a route of the gateway for other fields.
+    `files` are those of the page that shows it, by their paths.
+    """
+
+    @property
+    def files(self) -> Mapping[str, StaticFile]: ...
+
+
+def open_route(config: Config, own: OwnRoute, limits: Route) -> Route:
+    """Return a route of the gateway's own that needs no key. `limits` is such a route for the fields that it shares.
+
+    A call costs what any call costs, of the caller's own limits.
     """
     return msgspec.structs.replace(
         limits,
-        id=OPENAPI_ROUTE,
-        pattern=path,
+        id=own.id,
+        pattern=own.path,
         open=True,
         open_plan="anonymous",
         open_windows=plan_windows(config)["anonymous"],
         open_tag=one_tag(config),
         tariff=None,
-        document=document,
     )
 
 
-def own_routes(config: Config, own_set: tuple[Line, ...], cors: CorsPolicy | None, document: Any) -> tuple[Route, ...]:
+def _file_route(served: Route, file: StaticFile) -> Route:
+    """Return the route of a file, whose own header fields come before those that are set on all replies."""
+    names = {name.lower() for name, _ in file.fields}
+    own_set = tuple(line for line in served.own_set if line[0].lower() not in names)
+    return msgspec.structs.replace(served, file=file, own_set=own_set, cors=None)
+
+
+def own_routes(
+    config: Config, own_set: tuple[Line, ...], cors: CorsPolicy | None, document: ServedDocument | None
+) -> tuple[Route, ...]:
     """Return the routes that the gateway answers itself.
 
-    `document` is what is served at `server.openapi_path` (`PublishedDocument` in gateway/openapi/exporting.py), None
-    for nothing.
+    `document` is what is served at `server.openapi_path`, None for nothing.
     """
     made = []
     for each in config.own_paths():
@@ -88,5 +107,10 @@ def own_routes(config: Config, own_set: tuple[Line, ...], cors: CorsPolicy | Non
         if each.id == LIMITS_ROUTE:
             made.append(route)
         elif document is not None:
-            made.append(document_route(config, each.path, route, document))
+            served = open_route(config, each, route)
+            made.append(
+                msgspec.structs.replace(served, document=document)
+                if each.id == OPENAPI_ROUTE
+                else _file_route(served, document.files[each.path])
+            )
     return tuple(made)

@@ -14,6 +14,7 @@ from gateway.kernel.http.request_headers import FieldFilter
 from gateway.kernel.http.response_headers import FieldRules
 from gateway.kernel.limits.token_bucket import Window
 from gateway.kernel.traffic.maintenance import MaintenanceNotice
+from gateway.net.static_files import StaticFile
 from gateway.table.limits import Tariff
 from gateway.table.public_urls import UrlMapping
 from gateway.table.steering import Steering
@@ -83,8 +84,9 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     The conditions beside the path are `match_host` in lower case ("" for any host), `match_headers` as pairs of name
     and value, and `match_listener` ("" for any).
     `request` is the contract of its requests (gateway/openapi/request_contract.py), None if nothing is checked.
-    `document` is the OpenAPI document that the gateway serves here (gateway/openapi/exporting.py), None elsewhere. Such
-    a route is open, and a key that is sent all the same says who calls.
+    `document` is the OpenAPI document that is served here (gateway/openapi/publish/exporting.py), None elsewhere. Such
+    a route is open, and a key that is sent all the same says who calls. `file` is the file that is served here, in the
+    same way, but to everybody alike.
     """
 
     id: str
@@ -128,6 +130,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     match_listener: str = ""
     request: Any = None
     document: Any = None
+    file: StaticFile | None = None
     entity_tags: EntityTags = msgspec.field(default_factory=EntityTags)
     compression: CompressionRules | None = None
     caching: Caching | None = None

@@ -7,16 +7,16 @@ from typing import Any, NamedTuple
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page
 from websockets.asyncio.server import ServerConnection, serve
 
+from tests.browser import chromium
 from tests.fakes import RawBackend, Script, script
 from tests.gateway_process import KEY, GatewayProcess, configuration, digest, running
 from tests.journeys.backends import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-CHROMIUM = "/usr/bin/chromium"
 SPENT = "gw_test_key_that_may_call_once"
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 16\r\n\r\n<title>t</title>"
 CALL = """async ([url, options]) => {
@@ -112,16 +112,12 @@ async def _gateway(origin: str, folder: Any) -> AsyncIterator[GatewayProcess]:
 async def here(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browser]:
     async with (
         RawBackend(default=script(PAGE)) as pages,
-        async_playwright() as playwright,
+        chromium() as browser,
         _gateway(pages.url, tmp_path_factory.mktemp("browsers")) as gateway,
     ):
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        try:
-            page = await browser.new_page()
-            await page.goto(f"{pages.url}/")
-            yield Browser(page, gateway)
-        finally:
-            await browser.close()
+        page = await browser.new_page()
+        await page.goto(f"{pages.url}/")
+        yield Browser(page, gateway)
 
 
 async def test_a_page_reads_a_reply_and_its_limits(here: Browser) -> None:

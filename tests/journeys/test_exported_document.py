@@ -19,10 +19,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from gateway.openapi.exporting import exported
 from gateway.openapi.importing import ImportOptions, routes_of
 from gateway.openapi.load import load_document
 from gateway.openapi.merging import merge
+from gateway.openapi.publish.exporting import exported
 from gateway.settings import load
 from tests.contract_documents import DOCUMENTS
 from tests.fakes import reply

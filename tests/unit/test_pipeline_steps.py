@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.exchange import Exchange, Reply
-from gateway.openapi.exporting import PublishedDocument
+from gateway.net.static_files import static_file
+from gateway.openapi.publish.exporting import PublishedDocument
 from gateway.settings import parse
 from gateway.table import RouteTable
 from tests.contract_documents import contract
@@ -70,3 +71,10 @@ async def test_a_route_may_answer_with_the_document_of_the_interface() -> None:
     one, client = gateway(route(upstream=None, document=PublishedDocument(parse(DOCUMENT), {}))), Client()
     await one.handle(exchange(GOOD), client.send)
     assert "/v1/orders" in json.loads(client.replies[0].body)["paths"]
+
+
+async def test_a_route_may_answer_with_a_file() -> None:
+    file = static_file("page.html", b"<p>")
+    one, client = gateway(route(upstream=None, file=file)), Client()
+    await one.handle(exchange(GOOD), client.send)
+    assert (client.replies[0].status, client.replies[0].body) == (200, b"<p>")

@@ -11,10 +11,10 @@ import click
 
 from gateway.cli.friendly_errors import friendly_errors
 from gateway.openapi.compile import check_contracts
-from gateway.openapi.exporting import exported, written
 from gateway.openapi.importing import ImportOptions, routes_of
 from gateway.openapi.load import load_document
 from gateway.openapi.merging import merge
+from gateway.openapi.publish.exporting import exported, written
 from gateway.settings import Config, as_text, load
 from gateway.settings.document.includes import STANDARD_INPUT
 from gateway.settings.schema.access import KeySettings

@@ -22,6 +22,10 @@ LIMITS_ROUTE = "gateway.limits"
 """The id of the route at `server.limits_path`."""
 OPENAPI_ROUTE = "gateway.openapi"
 """The id of the routes at `server.openapi_path`, for JSON and for YAML."""
+DOCS_ROUTE = "gateway.docs"
+"""The id of the routes at `server.docs_path`, for the page and the files that it loads."""
+DOCS_FILES = ("page.css", "page.js", "calls.js", "elements.js", "schemas.js")
+"""What the page at `server.docs_path` loads, from below that path."""
 
 
 class OwnRoute(NamedTuple):
@@ -120,6 +124,10 @@ class Config(Section):
         if server.openapi_path is not None:
             as_yaml = server.openapi_path.removesuffix("json") + "yaml"
             own += [OwnRoute(OPENAPI_ROUTE, path, "openapi_path") for path in (server.openapi_path, as_yaml)]
+        if server.docs_path is not None:
+            below = server.docs_path.rstrip("/")
+            paths = (server.docs_path, *(f"{below}/{name}" for name in DOCS_FILES))
+            own += [OwnRoute(DOCS_ROUTE, path, "docs_path") for path in paths]
         return tuple(own)
 
     def admin_addresses(self) -> AddressRules | None:

@@ -177,6 +177,17 @@ class ServerSettings(Section):
         description="Where the OpenAPI document of the routes is served: `/openapi.json`, for example, and "
         "`/openapi.yaml` then. Left out: nowhere.",
     )
+    docs_path: OwnPath | None = Field(
+        default=None,
+        description="Where a page for browsers shows the document at `openapi_path`, and calls what it describes: "
+        "`/docs`, for example. Left out: nowhere.",
+    )
+
+    @model_validator(mode="after")
+    def _has_document(self) -> "ServerSettings":
+        if self.docs_path is not None and self.openapi_path is None:
+            raise RefusedError("`docs_path` is of no use without `openapi_path`", "the page shows that document")
+        return self
 
 
 class AdminSettings(Section):

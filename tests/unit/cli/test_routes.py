@@ -56,13 +56,14 @@ def test_the_limits_endpoint_of_the_gateway_is_shown_too(file: Path) -> None:
 
 
 def test_the_document_of_the_gateway_is_shown_too(file: Path) -> None:
-    file.write_text(CONFIGURATION + "server: {openapi_path: /openapi.json}\n")
+    file.write_text(CONFIGURATION + "server: {openapi_path: /openapi.json, docs_path: /docs}\n")
     shown = CliRunner().invoke(main, ["routes", "-c", str(file)])
     rest = ["gateway.openapi", "-", "none", "anonymous", "passthrough", "-"]
     assert [line.split() for line in shown.stdout.splitlines()[1:3]] == [
         ["GET", "/openapi.json", *rest],
         ["GET", "/openapi.yaml", *rest],
     ]
+    assert shown.stdout.splitlines()[3].split() == ["GET", "/docs", "gateway.docs", *rest[1:]]
 
 
 def test_a_broken_file_is_1_and_explained(file: Path) -> None:

@@ -1,11 +1,12 @@
-"""stages/openapi_endpoint.py: the document for a caller, as it is, or 304."""
+"""stages/openapi_endpoint.py: the document for a caller, or a file for everybody, as it is, or 304."""
 
 import json
 
 import pytest
 
 from gateway.exchange import Exchange, Reply
-from gateway.openapi.exporting import PublishedDocument
+from gateway.net.static_files import static_file
+from gateway.openapi.publish.exporting import PublishedDocument
 from gateway.settings import parse
 from gateway.stages.openapi_endpoint import openapi_endpoint
 from gateway.table import Caller
@@ -25,8 +26,11 @@ routes:
 )
 
 
+FILE = static_file("page.html", b"<p>")
+
+
 async def served(x: Exchange, one: Caller, pattern: str = "/openapi.json") -> Reply:
-    return await openapi_endpoint(x, route(pattern), one, DOCUMENT)
+    return await openapi_endpoint(x, route(pattern, document=DOCUMENT), one)
 
 
 @pytest.mark.parametrize("x", [exchange(header_keys=["k"]), exchange(query_keys=["k"])])
@@ -55,3 +59,12 @@ async def test_who_has_it_already_gets_no_body(sent: str, status: int) -> None:
     tag = dict((await served(exchange(), caller())).fields)["ETag"]
     reply = await served(exchange([("If-None-Match", sent.replace("%s", tag))]), caller())
     assert (reply.status, reply.body == b"", dict(reply.fields)["ETag"]) == (status, status == 304, tag)
+
+
+async def test_a_file_is_sent_as_it_is() -> None:
+    one = route("/docs", file=FILE)
+    reply = await openapi_endpoint(exchange(), one, caller())
+    assert (reply.status, reply.body, reply.source, reply.fields) == (200, b"<p>", "gateway", list(FILE.fields))
+    known = await openapi_endpoint(exchange([("If-None-Match", FILE.tag)]), one, caller())
+    assert (known.status, known.body, dict(known.fields)["ETag"]) == (304, b"", FILE.tag)
+    assert "Content-Type" not in dict(known.fields)

@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.kernel.faults import METHOD_NOT_ALLOWED, NO_ROUTE, GatewayError
+from gateway.openapi.publish.exporting import PublishedDocument
 from gateway.settings import parse
 from gateway.table import RouteTable
 from gateway.table.compile import build_routes
@@ -52,6 +53,25 @@ def test_the_document_is_served_to_everybody_within_its_limits() -> None:
         assert (found.open, found.open_plan, found.document) == (True, "anonymous", document)
         assert [window.max for window in found.open_windows] == [300]
     assert build_routes(config, {"orders": Echo()}, {}).match("GET", "/api.json").id == "all"
+
+
+def test_the_page_that_shows_it_is_the_same_for_everybody() -> None:
+    config = parse(
+        TEXT.replace("{limits_path: /_gateway/limits}", "{openapi_path: /api.json, docs_path: /docs}")
+        + "defaults: {headers: {response: {set: {Strict-Transport-Security: max-age=1, Referrer-Policy: origin}}}}\n"
+    )
+    document = PublishedDocument(config, {})
+    table = build_routes(config, {"orders": Echo()}, {}, document=document)
+    found = table.match("GET", "/docs/page.js")
+    assert (found.id, found.open, found.document, found.file) == (
+        "gateway.docs",
+        True,
+        None,
+        document.files["/docs/page.js"],
+    )
+    assert "Strict-Transport-Security" in dict(found.own_set)
+    assert "Referrer-Policy" not in dict(found.own_set)
+    assert table.match("GET", "/docs/other.js").id == "all"
 
 
 def test_without_a_path_there_is_none() -> None:

@@ -87,6 +87,7 @@ def test_what_will_not_do(redis: str, message: str, tmp_path: Path) -> None:
         ("server: {listeners: [{redirect_port: 8443}]}", "`redirect_port` is of no use without `redirect`"),
         ("server: {listeners: [{mode: '0600'}]}", "`mode` is of use for unix sockets only"),
         ("server: {limits_path: '/{a}'}", "a path without parameters is wanted here"),
+        ("server: {docs_path: /docs}", "`docs_path` is of no use without `openapi_path`"),
         ("observability: {metrics: {buckets: [1s, 1s]}}", "the bounds of buckets ascend"),
     ],
 )

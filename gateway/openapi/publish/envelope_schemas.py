@@ -11,6 +11,10 @@ COMPONENT = "#/components/schemas/"
 """What a reference to a schema of the document begins with."""
 _ANYWHERE = frozenset({400, 401, 403, 404, 405, 408, 413, 414, 429, 431, 500, 503})
 """Statuses of the gateway's own errors that any route may give."""
+_MOST_HINTS = 3
+"""Errors of one status that are described one by one."""
+_NEVER_SENT = 499
+"""The status of what is seen in logs and metrics only."""
 _MESSAGES = {"type": "array", "items": {"$ref": f"{COMPONENT}Message"}}
 
 
@@ -98,10 +102,23 @@ def described_error(faults: list[Fault], *, retry: bool) -> dict[str, Any]:
     """Return the reply for `faults`, all of which have the same status."""
     codes = sorted({fault.code for fault in faults})
     messages = dict.fromkeys(f"{fault.code} {fault.message}" for fault in faults)
+    hints = [fault.developer_message for fault in faults] if len(faults) <= _MOST_HINTS else []
     narrowed = {"properties": {"data": {"properties": {"code": {"type": "integer", "examples": codes}}}}}
     schema = {"allOf": [{"$ref": f"{COMPONENT}Error"}, narrowed]}
     more = ["Retry-After"] if retry else []
-    return described_reply(f"{', '.join(messages)}, or an error of the service.", json_content(schema), *more)
+    text = " ".join([f"{', '.join(messages)}, or an error of the service.", *hints])
+    return described_reply(text, json_content(schema), *more)
+
+
+def explained_codes(faults: Mapping[str, Fault]) -> dict[str, Any]:
+    """Return what each code means when the gateway itself gives it, by code."""
+    made: dict[str, Any] = {}
+    for fault in sorted(faults.values(), key=lambda each: (each.code, each.status)):
+        if fault.status == _NEVER_SENT:
+            continue
+        known = made.setdefault(str(fault.code), {"message": fault.message, "meanings": []})
+        known["meanings"].append({"status": fault.status, "text": fault.developer_message})
+    return made
 
 
 class SharedResponses:

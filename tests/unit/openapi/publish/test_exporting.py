@@ -9,11 +9,11 @@ import pytest
 import yaml
 from openapi_spec_validator import validate
 
-from gateway.openapi.exporting import PublishedDocument, exported
 from gateway.openapi.importing import ImportOptions, routes_of
 from gateway.openapi.load import load_document
 from gateway.openapi.merging import merge
 from gateway.openapi.model import Audience
+from gateway.openapi.publish.exporting import PublishedDocument, exported
 from gateway.settings import Config, load, parse
 from tests.contract_documents import DOCUMENTS
 
@@ -74,7 +74,7 @@ def test_an_operation(tmp_path: Path) -> None:
     assert document["paths"]["/v1/pets/{petId}"]["delete"]["deprecated"]
     assert "content" not in document["paths"]["/v1/pets/{petId}"]["delete"]["responses"]["204"]
     assert document["components"]["schemas"]["Pet"]["allOf"][0] == {"$ref": "#/components/schemas/NewPet"}
-    assert "standard: 300 calls in 60 s" in document["info"]["description"]
+    assert "standard: 300 calls a minute" in document["info"]["description"]
 
 
 def test_routes_without_a_document() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from gateway.kernel.envelope.write import error, success
 from gateway.kernel.faults import Detail, Link
-from gateway.openapi.envelope_schemas import COMPONENT, ENVELOPE, SAMPLE_ID, enveloped
+from gateway.openapi.publish.envelope_schemas import COMPONENT, ENVELOPE, SAMPLE_ID, enveloped
 from gateway.openapi.validator import Validator
 
 

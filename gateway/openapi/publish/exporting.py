@@ -16,7 +16,8 @@ from gateway import __version__
 from gateway.kernel.http import path_patterns
 from gateway.kernel.http.path_patterns import Param, Rest
 from gateway.kernel.memo import Memo
-from gateway.openapi.envelope_schemas import (
+from gateway.openapi.model import DEFINITION, ApiDocument, Audience, Operation, Response
+from gateway.openapi.publish.envelope_schemas import (
     COMPONENT,
     ENVELOPE,
     HEADERS,
@@ -24,15 +25,17 @@ from gateway.openapi.envelope_schemas import (
     SharedResponses,
     described_reply,
     enveloped,
+    explained_codes,
     json_content,
 )
-from gateway.openapi.model import DEFINITION, ApiDocument, Audience, Operation, Response
+from gateway.openapi.publish.page import page_files
 from gateway.settings import Config
 from gateway.settings.schema.routing import RouteSettings
 from gateway.table.compile import build_faults
 
 DocumentSource = Callable[[str], ApiDocument | None]
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_SPANS: dict[float, str] = {1: "a second", 60: "a minute", 3600: "an hour", 86400: "a day"}
 _STYLES = {"simple": "simple", "form": "form", "space": "spaceDelimited", "pipe": "pipeDelimited", "deep": "deepObject"}
 
 
@@ -44,7 +47,10 @@ class Published(NamedTuple):
 
 
 class PublishedDocument:
-    """The document of the routes of a configuration, for everybody what it may use. `documents` are by file."""
+    """The document of the routes of a configuration, for everybody what it may use. `documents` are by file.
+
+    `files` are those of the page that shows it, by their paths.
+    """
 
     MOST = 32
     """Documents that are remembered, the newest ones."""
@@ -54,6 +60,7 @@ class PublishedDocument:
         self._documents = documents
         self._known: Memo[tuple[Audience, str], Published] = Memo(self.MOST)
         self._making = asyncio.Lock()
+        self.files = page_files(config)
 
     async def of(self, audience: Audience, form: Literal["json", "yaml"]) -> Published:
         """Return the document for `audience`, which is made once as long as it is remembered.
@@ -103,7 +110,8 @@ class _Export:
         self._source = source
         self._schemas: dict[str, Any] = dict(ENVELOPE)
         self._names: dict[tuple[str, str], str] = {}
-        self._responses = SharedResponses(build_faults(config))
+        self._faults = build_faults(config)
+        self._responses = SharedResponses(self._faults)
 
     def document(self, routes: Iterable[RouteSettings]) -> dict[str, Any]:
         paths: dict[str, dict[str, Any]] = {}
@@ -120,6 +128,7 @@ class _Export:
             "servers": [{"url": "/"}],
             "security": [{"keyInHeader": []}, {"keyInQuery": []}],
             "paths": paths,
+            "x-error-codes": explained_codes(self._faults),
             "components": {
                 "securitySchemes": {
                     "keyInHeader": {"type": "apiKey", "in": "header", "name": key.header},
@@ -144,7 +153,7 @@ class _Export:
         for plan in self._config.plans:
             if self._audience is not None and plan.id != self._audience.plan:
                 continue
-            limits = [f"{limit.max} calls in {limit.per:g} s" for limit in plan.limits if not limit.shadow]
+            limits = [f"{limit.max} calls {_span(limit.per)}" for limit in plan.limits if not limit.shadow]
             lines.append(f"- {plan.id}: {', '.join(limits) or 'none'}")
         return "\n".join(lines)
 
@@ -276,6 +285,10 @@ def _template(route: RouteSettings) -> str:
     if route.match.path is None:
         return f"{(route.match.prefix or '').rstrip('/')}/{{rest}}"
     return route.match.path.replace("*}", "}")
+
+
+def _span(seconds: float) -> str:
+    return _SPANS.get(seconds, f"in {seconds:g} s")
 
 
 def _names(route: RouteSettings) -> list[str]:
