@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeAlias
 
+PROMPT_TURNS, PAUSE_S = 100, 0.002
+
 
 class End(enum.Enum):
     """How a backend ends a connection in the middle of a script."""
@@ -57,18 +59,28 @@ def reply(body: bytes = b"{}", *fields: bytes, status: bytes = b"200 OK") -> byt
     return b"\r\n".join([*lines, b"", body])
 
 
-async def turn() -> None:
-    """Let the event loop go round once."""
+async def turn(after_s: float = 0.0) -> None:
+    """Let the event loop go round once, or for so long."""
     done = asyncio.get_running_loop().create_future()
-    asyncio.get_running_loop().call_soon(done.set_result, None)
-    await done
+    timer = asyncio.get_running_loop().call_later(after_s, done.set_result, None)
+    try:
+        await done
+    finally:
+        timer.cancel()
 
 
 async def until(condition: Callable[[], bool], within_s: float = 5.0) -> None:
-    """Let the event loop go round until something is so: for what has no event of its own."""
+    """Let the event loop go round until something is so: for what has no event of its own.
+
+    What takes more than PROMPT_TURNS waits for other processes, and leaves the processor to them.
+    """
     async with asyncio.timeout(within_s):
-        while not condition():
+        for _ in range(PROMPT_TURNS):
+            if condition():
+                return
             await turn()
+        while not condition():
+            await turn(PAUSE_S)
 
 
 class RawBackend:

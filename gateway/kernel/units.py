@@ -1,11 +1,13 @@
 """Durations, sizes and shares as people write them: `2.5s`, `8MiB`, `20%`.
 
 A number without its unit is refused, because readers would disagree about its meaning. Arithmetic is exact: a value
-that does not come out as whole microseconds or whole bytes is refused, not rounded.
+that does not come out as whole microseconds or whole bytes is refused, not rounded. The same few defaults are read for
+each part of a configuration, so what was read is remembered.
 """
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 
 _DURATION_US = {
     "us": 1,
@@ -42,11 +44,13 @@ PERCENT_PATTERN = r"^[0-9]+(\.[0-9]+)?%$"
 _QUANTITY = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)([A-Za-z]*)")
 
 
+@lru_cache(maxsize=256)
 def parse_duration(text: str) -> float:
     """Return seconds. Raises ValueError with a text that says what to write."""
     return _parse(text, _DURATION_US, "a duration", "30s", _LONGEST_US, "10 years", "whole microseconds") / 1_000_000
 
 
+@lru_cache(maxsize=256)
 def parse_size(text: str) -> int:
     """Return bytes. Raises ValueError with a text that says what to write."""
     return _parse(text, _SIZE_BYTES, "a size", "8MiB", _LARGEST_BYTES, "1024TiB", "whole bytes")
