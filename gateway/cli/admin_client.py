@@ -4,14 +4,18 @@ import http.client
 import json
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 import click
 
 from gateway.system.users import user_name
+
+_AT_ONCE = 16
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -28,6 +32,19 @@ def address_option(name: str) -> Callable[[Command], Command]:
         help="The admin listener, as host:port or as a URL.",
     )
 
+
+addresses_option = click.option(
+    "--admin",
+    "admins",
+    envvar="GATEWAY_ADMIN",
+    show_envvar=True,
+    default=["127.0.0.1:9901"],
+    show_default=True,
+    multiple=True,
+    metavar="ADDRESS",
+    help="An admin listener, as host:port or as a URL; several times for several gateways.",
+)
+"""The option for the addresses of any number of admin listeners."""
 
 token_option = click.option(
     "--token",
@@ -87,3 +104,41 @@ def exit_with_errors(address: str, status: int, body: bytes) -> NoReturn:
     if status == http.client.UNAUTHORIZED:
         click.echo("say it with --token, or in GATEWAY_ADMIN_TOKEN", err=True)
     sys.exit(1)
+
+
+def ask_each(
+    admins: Sequence[str], path: str, timeout_s: float, member: str
+) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
+    """Ask gateways side by side. Return the address and the JSON of those that answered 200, and why others did not.
+
+    An answer is an object that has `member`. Exits with 1 if none did, after it has printed the reasons.
+    """
+    answers: list[tuple[str, dict[str, Any]]] = []
+    missed: list[str] = []
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        for admin, reply in zip(admins, threads.map(partial(_ask, path, timeout_s, member), admins), strict=True):
+            if isinstance(reply, str):
+                missed.append(f"{admin}: {reply}" if len(admins) > 1 else reply)
+            else:
+                answers.append((admin, reply))
+    if not answers:
+        click.echo("\n".join(missed), err=True)
+        sys.exit(1)
+    return answers, missed
+
+
+def _ask(path: str, timeout_s: float, member: str, admin: str) -> dict[str, Any] | str:
+    """Return the JSON of the reply, or why there is none."""
+    try:
+        status, body = request(admin, "GET", path, timeout_s, option="--admin")
+    except click.UsageError:
+        raise
+    except click.ClickException as error:
+        return error.message
+    try:
+        reply = json.loads(body)
+    except ValueError:
+        reply = None
+    if not isinstance(reply, dict) or (status == http.client.OK and member not in reply):
+        return "what answers there is no gateway of this release"
+    return reply if status == http.client.OK else str(reply.get("error", status))

@@ -14,6 +14,7 @@ from gateway import __version__
 from gateway.admin.actor import actor_of
 from gateway.admin.audit_view import audit_view
 from gateway.admin.connection import json_reply
+from gateway.admin.errors_view import error_fields, errors_view
 from gateway.admin.fleet_views import fleet_views
 from gateway.admin.listener import View
 from gateway.admin.maintenance_views import maintenance_change, maintenance_view
@@ -23,8 +24,6 @@ from gateway.audit.trail import AuditTrail
 from gateway.fleet.membership import FleetMembership, OwnRecord, advertised_address
 from gateway.fleet.query import QUESTION as FLEET
 from gateway.fleet.record import GatewayRecord
-from gateway.observe.recent_errors import ErrorRecord
-from gateway.observe.timestamp import Timestamp
 from gateway.supervisor.config_views import configuration_views
 from gateway.supervisor.limit_views import QueryableWorker, limit_views, reset_view
 from gateway.supervisor.status import target_states
@@ -47,15 +46,11 @@ def views(
         responses = [response.body for response in await asyncio.gather(*queries) if response is not None]
         return json_reply(200, {"upstreams": target_states(serving, SYSTEM_CLOCK, responses)})
 
-    async def errors(request: web.BaseRequest) -> web.Response:
-        found = pool.errors.records(request.query.get("request_id"))
-        return json_reply(200, {"errors": [error_fields(record) for record in found]})
-
     return {
         **configuration_views(snapshot),
         "/audit": audit_view(audit, SYSTEM_CLOCK),
         "/mirror": mirror_view(pool.queryable),
-        "/errors": errors,
+        "/errors": errors_view(pool.errors.records),
         "/maintenance": maintenance_view(pool.switch),
         "/workers": workers,
         "/targets": targets,
@@ -145,12 +140,6 @@ def purge_view(queryable: Callable[[], Sequence[QueryableWorker]], trail: AuditT
         return json_reply(200, {"purged": purged, "workers": len(workers)})
 
     return purge
-
-
-def error_fields(record: ErrorRecord) -> dict[str, Any]:
-    """Return the fields of `record` that are not None, with the time in the format of the log."""
-    plain = {name: value for name, value in msgspec.structs.asdict(record).items() if value is not None}
-    return {"timestamp": Timestamp()(plain.pop("at")), **plain}
 
 
 def worker_states(pool: WorkerPool) -> list[dict[str, Any]]:

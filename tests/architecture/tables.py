@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from gateway.cli import errors, main
+from gateway.cli import main
+from gateway.cli.errors import catalogue as errors
 from gateway.cli.tables import markdown
 from gateway.observe.metrics import Metrics
 from gateway.observe.node_metrics import NodeMetrics
@@ -59,7 +60,8 @@ def _commands(command: click.Command, name: str) -> Iterator[tuple[str, str, str
             found = command.get_command(context, each)
             assert found is not None
             yield from _commands(found, f"{name} {each}")
-        return
+        if not command.invoke_without_command:
+            return
     arguments = [
         parameter.make_metavar(context) for parameter in command.params if isinstance(parameter, click.Argument)
     ]

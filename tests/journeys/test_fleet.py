@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 import pytest_asyncio
+from click.testing import CliRunner
 
+from gateway.cli import main
 from gateway.fleet.record import GatewayRecord
 from tests.fakes import reply, until
 from tests.gateway_process import KEY, GatewayProcess, configuration, running
@@ -95,6 +97,27 @@ async def test_what_happened_to_a_request_is_found_from_any_gateway(fleet: Fleet
         assert record["gateway"]["admin"] == f"127.0.0.1:{fleet.second.admin_port}"
         assert (found["gateways_asked"], found["not_answered"]) == (2, [])
     assert (await asyncio.to_thread(page, fleet.first, f"/requests/{request_id}?local=true"))["records"] == []
+
+
+async def commanded(*arguments: str) -> dict[str, Any]:
+    """What a command prints as JSON."""
+    done = await asyncio.to_thread(CliRunner().invoke, main, [*arguments, "--output", "json"])
+    assert done.exit_code == 0, done.output
+    assert KEY not in done.output
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+async def test_commands_ask_one_gateway_or_several(fleet: Fleet) -> None:
+    request_id = await failed(fleet.second)
+    first, second = (f"127.0.0.1:{each.admin_port}" for each in fleet[:2])
+    found = await commanded("requests", "show", request_id, "--admin", first, "--admin", second)
+    assert [each["reason"] for each in found["records"]] == ["upstream_refused"]
+    chosen = ("--code", "1004", "--key", "tester", "--route", "dead", "--source", "gateway", "--status", "5xx")
+    listed = (await commanded("errors", "recent", *chosen, "--admin", first, "--admin", second))["errors"]
+    assert [each["gateway"] for each in listed if each["request_id"] == request_id] == [second]
+    assert (await commanded("errors", "recent", "--code", "8000", "--admin", second))["errors"] == []
+    assert (await asyncio.to_thread(fleet.first.admin, "/errors?cod=8000"))[0] == 400
 
 
 async def test_a_gateway_that_stops_leaves_the_fleet(fleet: Fleet, tmp_path: Path) -> None:

@@ -1,3 +1,5 @@
+"""cli/errors/catalogue.py: the catalogue of errors."""
+
 import json
 
 import pytest

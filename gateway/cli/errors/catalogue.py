@@ -1,4 +1,4 @@
-"""The command `gateway errors`."""
+"""The command `gateway errors`: the catalogue."""
 
 import json
 
@@ -33,13 +33,16 @@ def described() -> list[dict[str, str | int]]:
     ]
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--output", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True)
-def command(output: str) -> None:
-    """List every error that the gateway itself answers.
+@click.pass_context
+def command(context: click.Context, output: str) -> None:
+    """List every error that the gateway itself answers, and the last ones that happened.
 
     Each can be given another status, code or text, and links, in the configuration: `errors: {NAME: {...}}`.
     """
+    if context.invoked_subcommand is not None:
+        return
     if output == "json":
         click.echo(json.dumps(described(), indent=2))
     else:

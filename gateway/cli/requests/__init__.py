@@ -1,0 +1,5 @@
+"""`gateway requests`: what happened to a request."""
+
+from gateway.cli.requests.show import command
+
+__all__ = ["command"]
