@@ -116,7 +116,10 @@ def _of_route(config: Config, route: RouteSettings, redactor: Redactor) -> dict[
         "cors": config.cors_of(route),
         "compression": config.compression_of(route),
     }
+    allow, deny = config.addresses_of(route)
     return {
+        "allow": [str(each) for each in allow] or None,
+        **({"deny": [str(each) for each in deny]} if deny else {}),
         "path": route.match.path or f"{(route.match.prefix or '').rstrip('/')}/**",
         "plan": config.plan_of(route).id if route.auth == "none" else None,
         **{

@@ -22,6 +22,7 @@ import structlog
 
 from gateway.net.listen import spelled
 from gateway.observe.shared_memory import Region
+from gateway.upstream.maintenance_switch import MaintenanceSwitch
 
 VARIABLE = "GATEWAY_INHERITED"
 READY, YOURS = b"ready", b"yours"
@@ -34,6 +35,7 @@ _FIRST_FD = 3
 class InheritedSockets(msgspec.Struct):
     """`sockets` by name, and `regions`, the memory of metrics.
 
+    `switch` is that for maintenance.
     `predecessor` is the socket to the supervisor that is being replaced, None if there is none. `lasting` are the names
     of the sockets that systemd keeps open after this process has ended.
     """
@@ -42,6 +44,7 @@ class InheritedSockets(msgspec.Struct):
     lasting: set[str] = set()
     regions: list[Region] = []
     predecessor: socket.socket | None = None
+    switch: MaintenanceSwitch = msgspec.field(default_factory=MaintenanceSwitch.shared)
 
 
 def inherit(environ: MutableMapping[str, str]) -> InheritedSockets:
@@ -51,9 +54,8 @@ def inherit(environ: MutableMapping[str, str]) -> InheritedSockets:
     if handed_over:
         given = json.loads(handed_over)
         sockets = {name: [_socket(fd) for fd in fds] for name, fds in given["sockets"].items()}
-        return InheritedSockets(
-            sockets, set(given.get("lasting", ())), list(_regions(given["regions"])), _socket(given["line"])
-        )
+        regions, switch = list(_regions(given["regions"])), _switch(given.get("maintenance"))
+        return InheritedSockets(sockets, set(given.get("lasting", ())), regions, _socket(given["line"]), switch)
     if listen["LISTEN_PID"] != str(os.getpid()):
         return InheritedSockets()
     sockets = {}
@@ -70,7 +72,7 @@ def inherit(environ: MutableMapping[str, str]) -> InheritedSockets:
 class Successor:
     """This program started again, from what is on disk now, with all that it needs to replace this process.
 
-    Raises OSError when it cannot be started.
+    `maintenance` is the file of the switch, -1 for none. Raises OSError when it cannot be started.
     """
 
     def __init__(
@@ -79,13 +81,16 @@ class Successor:
         regions: Iterable[Region],
         environ: Mapping[str, str],
         lasting: Iterable[str] = (),
+        maintenance: int = -1,
     ) -> None:
         self._line, theirs = socket.socketpair()
         self._line.settimeout(0)
         named = {name: [sock.fileno() for sock in each] for name, each in sockets.items()}
         counted = [region.fd for region in regions if region.fd is not None]
         fds = [*(fd for each in named.values() for fd in each), *counted, theirs.fileno()]
+        fds += [maintenance] if maintenance >= 0 else []
         handed_over = {"sockets": named, "lasting": sorted(lasting), "regions": counted, "line": theirs.fileno()}
+        handed_over |= {"maintenance": maintenance} if maintenance >= 0 else {}
         environment = {**environ, VARIABLE: json.dumps(handed_over)}
         environment.pop("WATCHDOG_PID", None)
         with theirs:
@@ -152,3 +157,10 @@ def _regions(fds: Iterable[int]) -> Iterable[Region]:
             yield Region.opened(fd)
         except (OSError, ValueError):  # another release may use another format: then its counters start again at zero
             os.close(fd)
+
+
+def _switch(fd: int | None) -> MaintenanceSwitch:
+    if fd is None:
+        return MaintenanceSwitch.shared()
+    os.set_inheritable(fd, False)
+    return MaintenanceSwitch.opened(fd)

@@ -69,6 +69,7 @@ class Supervisor:
         self.sockets = Sockets(self._inherited.sockets, self._inherited.lasting)
         self.pool = WorkerPool(self.sockets, self.metrics, stuck_after_s)
         self._fleet = fleet_membership(lambda: self.snapshot, self.pool.queryable, lambda: self.admin.address)
+        self.pool.switch = self._inherited.switch
         self._restart = HotRestart(self._start_successor, self._give_way, alone=self._inherited.predecessor is None)
         self._reloader = Reloader(
             lambda: snapshot_of(*reread(), self.snapshot.source),
@@ -174,7 +175,8 @@ class Supervisor:
         assert self._admin_sock is not None
         self.sockets.reopen(self.snapshot.config.server.listeners)
         sockets = self.sockets.open | {_admin_name(self.snapshot.config): [self._admin_sock]}
-        successor = Successor(sockets, [self.metrics.region, *self.pool.regions], self._environ, self.sockets.lasting)
+        lasting, maintenance = self.sockets.lasting, self.pool.switch.fd
+        successor = Successor(sockets, [self.metrics.region, *self.pool.regions], self._environ, lasting, maintenance)
         self.pool.spared.add(successor.pid)
         return successor
 
@@ -206,7 +208,7 @@ class Supervisor:
             if admin is not self.admin:
                 await admin.close()
             raise
-        snapshot.shared_state.adopt(self.snapshot.shared_state)
+        snapshot.shared_state.adopt(self.snapshot.shared_state, SYSTEM_CLOCK.monotonic())
         await self.pool.switch_to(members, before.server.drain_timeout)
         self.sockets.release(config.server.listeners)
         self.snapshot = snapshot

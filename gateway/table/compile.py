@@ -11,7 +11,6 @@ from multidict import istr
 
 from gateway.kernel.addresses import address_rules
 from gateway.kernel.faults import CATALOGUE, Fault, Link
-from gateway.kernel.http.caching import PRIVATE, VARY, varying
 from gateway.kernel.http.path_patterns import parse_prefix
 from gateway.kernel.http.path_safety import spelled
 from gateway.kernel.http.request_headers import FieldFilter
@@ -21,7 +20,7 @@ from gateway.settings import Config
 from gateway.settings.schema.maintenance import MaintenanceSettings
 from gateway.settings.schema.routing import HeaderRules, RouteSettings
 from gateway.settings.schema.upstreams import UpstreamSettings
-from gateway.table.conditions import Views
+from gateway.table.conditions import SelectingFields, Views
 from gateway.table.cors import cross_origin, route_cors
 from gateway.table.keyring import Credentials, Keyring
 from gateway.table.keys import KeyMaker, Made
@@ -33,7 +32,7 @@ from gateway.table.reading_law import ServiceAddresses
 from gateway.table.route_table import RouteTable
 from gateway.table.routes import Caching, Envelope, Route, Sender
 from gateway.table.steering import steering_of
-from gateway.table.whole_replies import cache_rules, compression_rules, idempotency_rules
+from gateway.table.whole_replies import cache_rules, compression_rules, idempotency_rules, own_lines, privacy_lines
 from gateway.traffic.mirror import MirrorLog
 from gateway.traffic.senders import sender_of
 
@@ -46,9 +45,6 @@ _FORWARDED = (
     "forwarded",
 )
 """Fields in which the gateway describes the client, unless a route has a rule for them."""
-_OF_THE_STATUS = frozenset(
-    {"content-type", "cache-control", "retry-after", "www-authenticate", "allow", "proxy-status", "location"}
-)
 
 
 def build_faults(config: Config) -> dict[str, Fault]:
@@ -88,8 +84,9 @@ def build_routes(
     """
     maker, log = _RouteMaker(config, faults), mirrors or MirrorLog.silent()
     routes = [maker.make(one, sender_of(config, one, upstreams, log), requests.get(one.id)) for one in config.routes]
-    privacy, response_set = _privacy(tuple(config.defaults.headers.response.set.items()), config.auth.key.header)
-    keyed = _own_set(response_set, privacy)
+    default_set, key_field = tuple(config.defaults.headers.response.set.items()), config.auth.key.header
+    keyed = own_lines(*privacy_lines(default_set, (key_field,), private=True))
+    unrouted = own_lines(*privacy_lines(default_set, (key_field, *maker.selecting.everywhere), private=True))
     cross = cross_origin(config)
     own = own_routes(config, keyed, None if cross is None else cross.unrouted, document)
     services: dict[str, ServiceAddresses] = {each.id: _addresses(each) for each in config.upstreams}
@@ -100,7 +97,7 @@ def build_routes(
     merges = config.server.paths.empty_segments == "merge"
     compression = compression_rules(config.defaults.compression)
     make = partial(
-        RouteTable, unrouted=keyed, merges=merges, services=services, cross_origin=cross, compression=compression
+        RouteTable, unrouted=unrouted, merges=merges, services=services, cross_origin=cross, compression=compression
     )
     table = _table(routes, own, make)
     if any(route.match_listener for route in routes):
@@ -140,7 +137,8 @@ class _RouteMaker:
         self._filters: dict[tuple[bytes, ...], FieldFilter] = {}
         self._rules: dict[tuple[str, ...], FieldRules] = {}
         self._between: dict[tuple[str | None, ...], UrlMapping] = {}
-        self._response_lines: dict[tuple[tuple[Line, ...], str | None], tuple[tuple[Line, ...], ...]] = {}
+        self.selecting = SelectingFields(config.routes)
+        self._response_lines: dict[tuple[object, ...], tuple[tuple[Line, ...], ...]] = {}
 
     def make(self, route: RouteSettings, upstream: Sender, request_contract: Any) -> Route:
         config = self._config
@@ -152,8 +150,9 @@ class _RouteMaker:
         request, response = headers.request, headers.response
         host = next((value for name, value in request.set.items() if name.lower() == "host"), None)
         between = self._ways(route, host)
+        key_field = () if plan is not None else (config.auth.key.header,)
         privacy, response_set, own_set = self._responses(
-            tuple(response.set.items()), None if plan is not None else config.auth.key.header
+            tuple(response.set.items()), (*key_field, *self.selecting.of(route)), private=plan is None
         )
         cors = route_cors(config, route)
         ruled = {name.lower() for name in (*request.set, *request.remove)}
@@ -195,7 +194,7 @@ class _RouteMaker:
             cors=cors,
             compression=compression_rules(config.compression_of(route)),
             websocket="websocket" in route.upgrade,
-            addresses=address_rules(route.allow, route.deny),
+            addresses=address_rules(*config.addresses_of(route)),
             match_host=route.match.host or "",
             match_headers=tuple(sorted((name.lower(), value) for name, value in route.match.headers.items())),
             match_listener=route.match.listener or "",
@@ -222,12 +221,15 @@ class _RouteMaker:
             known = self._between[alike] = url_mapping(targets, host, stripped, added, _spelled)
         return known
 
-    def _responses(self, response_set: tuple[Line, ...], key_field: str | None) -> tuple[tuple[Line, ...], ...]:
+    def _responses(
+        self, response_set: tuple[Line, ...], vary: tuple[str, ...], *, private: bool
+    ) -> tuple[tuple[Line, ...], ...]:
         """Return `privacy`, `response_set` and `own_set` of a route."""
-        known = self._response_lines.get((response_set, key_field))
+        known = self._response_lines.get((response_set, vary, private))
         if known is None:
-            privacy, merged = _privacy(response_set, key_field)
-            known = self._response_lines[response_set, key_field] = (privacy, merged, _own_set(merged, privacy))
+            privacy, merged = privacy_lines(response_set, vary, private=private)
+            known = privacy, merged, own_lines(privacy, merged)
+            self._response_lines[response_set, vary, private] = known
         return known
 
     def _rules_without(self, removed: tuple[str, ...]) -> FieldRules:
@@ -243,26 +245,6 @@ def _maintenance(settings: MaintenanceSettings | None) -> MaintenanceNotice | No
     retry_after_s = None if settings.retry_after is None else max(1, round(settings.retry_after))
     until = None if settings.until is None else settings.until.timestamp()
     return MaintenanceNotice(settings.message, retry_after_s, until)
-
-
-def _privacy(response_set: tuple[Line, ...], key_field: str | None) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
-    """Return the caching fields of a route's replies, and `response_set` merged with them.
-
-    `key_field` is None where no key is required.
-    """
-    if key_field is None:
-        return (), response_set
-    names = {name.lower() for name, _ in response_set}
-    privacy_lines = tuple(line for line in ((VARY, key_field), PRIVATE) if line[0].lower() not in names)
-    merged = tuple(
-        (name, varying(value, key_field) if name.lower() == "vary" else value) for name, value in response_set
-    )
-    return privacy_lines, merged
-
-
-def _own_set(response_set: tuple[Line, ...], privacy: tuple[Line, ...]) -> tuple[Line, ...]:
-    """Return the fields of `response_set` and `privacy` for the gateway's own replies: those not decided by status."""
-    return tuple(line for line in response_set + privacy if line[0].lower() not in _OF_THE_STATUS)
 
 
 def _spelled(path: str) -> str:

@@ -13,9 +13,10 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 import msgspec
 from multidict import istr
 
-from gateway.kernel.http.path_patterns import Rest, parse, parse_prefix
+from gateway.kernel.http.path_patterns import Rest, Segment, parse, parse_prefix
 from gateway.kernel.http.route_conditions import bare_host
 from gateway.kernel.memo import Memo
+from gateway.settings.schema.routing import RouteSettings
 from gateway.table.routes import Route
 
 Tiers: TypeAlias = Sequence[Sequence[Route]]
@@ -93,6 +94,54 @@ class Views(Generic[T]):
             tiers = [_winners([each for each in holding if each.match_host == wanted]) for wanted in order]
             tables[combination] = self._make([tier for tier in tiers if tier] or [[]])
         return _HostTables(tuple(map(istr, names)), tuple(frozenset(known) for known in values.values()), tables)
+
+
+class SelectingFields:
+    """The request fields that decide which of `routes` takes a request: replies vary by them.
+
+    `everywhere` are those that decide for some path.
+    """
+
+    def __init__(self, routes: Sequence[RouteSettings]) -> None:
+        self._selecting = [(each, _pattern(each)) for each in routes if each.match.headers]
+        self.everywhere = _names(each for each, _ in self._selecting)
+
+    def of(self, route: RouteSettings) -> tuple[str, ...]:
+        """Return those that decide between `route` and others for some of its requests."""
+        if not self._selecting:
+            return ()
+        pattern = _pattern(route)
+        return _names(
+            each
+            for each, other in self._selecting
+            if _hosts_meet(each.match.host, route.match.host) and _paths_meet(other, pattern)
+        )
+
+
+def _names(routes: Iterable[RouteSettings]) -> tuple[str, ...]:
+    """Return the names of the fields that `routes` are chosen by, each in one spelling."""
+    return tuple({name.lower(): name for route in routes for name in route.match.headers}.values())
+
+
+def _hosts_meet(one: str | None, other: str | None) -> bool:
+    return one is None or other is None or one == other or "*" in one + other
+
+
+def _pattern(route: RouteSettings) -> tuple[Sequence[Segment], bool]:
+    """Return the segments of the path, and whether it covers what is below."""
+    match = route.match
+    segments = parse(match.path) if match.path is not None else parse_prefix(match.prefix or "/")
+    below = match.path is None or isinstance(segments[-1], Rest)
+    return (segments[:-1] if segments and isinstance(segments[-1], Rest) else segments), below
+
+
+def _paths_meet(one: tuple[Sequence[Segment], bool], other: tuple[Sequence[Segment], bool]) -> bool:
+    """Return whether some path may be both."""
+    for mine, theirs in zip(one[0], other[0], strict=False):
+        if isinstance(mine, str) and isinstance(theirs, str) and mine != theirs:
+            return False
+    longer = len(one[0]) - len(other[0])
+    return not longer or (other[1] if longer > 0 else one[1])
 
 
 def _winners(routes: Sequence[Route]) -> list[Route]:

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from gateway.kernel.addresses import address_rules
 from gateway.kernel.http.cors import CorsPolicy
 from gateway.kernel.http.request_headers import FieldFilter
 from gateway.kernel.http.response_headers import FieldRules, Line
@@ -101,9 +102,9 @@ def own_routes(
 
     `document` is what is served at `server.openapi_path`, None for nothing.
     """
-    made = []
+    addresses, made = address_rules(config.defaults.allow, config.defaults.deny), []
     for each in config.own_paths():
-        route = limits_route(each.path, own_set, cors)
+        route = msgspec.structs.replace(limits_route(each.path, own_set, cors), addresses=addresses)
         if each.id == LIMITS_ROUTE:
             made.append(route)
         elif document is not None:

@@ -1,25 +1,44 @@
 """Whether all services are under maintenance, in memory that all processes of a node share.
 
-The supervisor writes it and workers read it: it holds for all of them at once, without a reload, and for workers that
-are started later.
+The supervisor writes it and workers read it: it holds for all of them at once, without a reload, for workers that are
+started later, and for a new release that takes over.
 
     on (u8) · seconds for Retry-After (u32) · end in Unix time (f64) · length of the message (u16) · message in UTF-8
 """
 
 import mmap
+import os
 import struct
 
 from gateway.kernel.traffic.maintenance import MaintenanceNotice
 
 LONGEST_MESSAGE_BYTES = 1024
 _FORM = struct.Struct("<BIdH")
+_SIZE = _FORM.size + LONGEST_MESSAGE_BYTES
 
 
 class MaintenanceSwitch:
     """On or off. The first byte of `memory` is 1 while it is on."""
 
-    def __init__(self) -> None:
-        self.memory = mmap.mmap(-1, _FORM.size + LONGEST_MESSAGE_BYTES)
+    def __init__(self, fd: int = -1) -> None:
+        """`fd` is a file of `_SIZE` bytes with the state, -1 for memory of this process and its children alone."""
+        self.memory = mmap.mmap(fd, _SIZE)
+        self.fd = fd
+
+    @classmethod
+    def shared(cls) -> "MaintenanceSwitch":
+        """Return one whose file other programs can be given."""
+        fd = os.memfd_create("maintenance")
+        os.ftruncate(fd, _SIZE)
+        return cls(fd)
+
+    @classmethod
+    def opened(cls, fd: int) -> "MaintenanceSwitch":
+        """Return one with the state in `fd`; a new one for a file of another release, in another form."""
+        if os.fstat(fd).st_size == _SIZE:
+            return cls(fd)
+        os.close(fd)
+        return cls.shared()
 
     def __repr__(self) -> str:
         return f"<MaintenanceSwitch {'on' if self.memory[0] else 'off'}>"

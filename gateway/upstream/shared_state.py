@@ -61,7 +61,7 @@ class TargetRow(Row):
 
     While the count is not 0 the target is on probation, also after the ejection has ended: one call at a time is then a
     trial. `trial_until` is when the trial under way counts as lost, 0 for none. `back_at` is when it has last come back
-    from an ejection or from downtime. `checked_at` is in Unix time, 0 for never.
+    from an ejection or from downtime, or was added. `checked_at` is in Unix time, 0 for never.
     """
 
     ejected_until = _Number(0)
@@ -132,14 +132,16 @@ class UpstreamRow(Row):
         self._targets = dict(targets)
         self.targets = tuple(targets.values())
 
-    def adopt(self, before: "UpstreamRow") -> None:
-        """Copy the row of `before`, and those of the targets that both have."""
+    def adopt(self, before: "UpstreamRow", now: float) -> None:
+        """Copy the row of `before`, and those of the targets that both have. New ones have come `now`."""
         self.slots[:] = before.slots
         self.trial_until = 0.0  # the result of that trial is written to the other shared state
         for url, row in self._targets.items():
             if url in before._targets:
                 row.slots[:] = before._targets[url].slots
                 row.trial_until = 0.0
+            else:
+                row.back_at = now
             if not self._checked:
                 row.findings = Findings(Verdict.UNKNOWN, 0)
                 row.checked_at = 0.0
@@ -164,12 +166,12 @@ class SharedState:
             for name, urls in upstreams.items()
         }
 
-    def adopt(self, before: "SharedState") -> None:
-        """Copy from `before` the rows of all upstreams, targets and names that both have."""
+    def adopt(self, before: "SharedState", now: float) -> None:
+        """Copy from `before` the rows of all upstreams, targets and names that both have, at the time `now`."""
         self.names.adopt(before.names)
         for name, row in self.upstreams.items():
             if name in before.upstreams:
-                row.adopt(before.upstreams[name])
+                row.adopt(before.upstreams[name], now)
 
     def writer_exited(self) -> None:
         """Note that a process has ended. A trial of its own has no result, so that the next call is the trial."""

@@ -4,7 +4,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from gateway.kernel.addresses import AddressRules, address_rules
+from gateway.kernel.addresses import AddressRules, Network, address_rules
 from gateway.kernel.faults import CATALOGUE
 from gateway.kernel.limits.token_bucket import OnFailure
 from gateway.settings.schema.access import BUILT_IN_PLANS, Auth, KeySettings, KeyStoreSettings, Organization, Plan
@@ -137,6 +137,11 @@ class Config(Section):
     def admin_token(self) -> str | None:
         """Return what a change over the admin listener needs, None where no change is allowed."""
         return None if self.admin.token is None else self.admin.token.get_secret_value()
+
+    def addresses_of(self, route: RouteSettings) -> tuple[tuple[Network, ...], tuple[Network, ...]]:
+        """Return the addresses that may call a route, and those that may not. The former are empty for all."""
+        allow = self.defaults.allow if route.allow is None else route.allow
+        return allow, tuple(dict.fromkeys((*self.defaults.deny, *route.deny)))
 
     def upstream_of(self, route: RouteSettings) -> UpstreamSettings:
         return next(upstream for upstream in self.upstreams if upstream.id == route.upstream)

@@ -168,6 +168,8 @@ class Defaults(Section):
     headers: DefaultHeaders = section(
         DefaultHeaders, "Header fields that every route changes, unless it has a rule of its own for them."
     )
+    allow: Many[AddressRange] = Field(default=(), description="Addresses that may call. Left out: all.")
+    deny: Many[AddressRange] = Field(default=(), description="Addresses that may not call, on any route.")
     cors: CorsSettings = section(CorsSettings, "Which pages in browsers may call, and what of replies they may read.")
     compression: CompressionSettings = section(
         CompressionSettings, "How replies are compressed for clients that accept it."
@@ -221,8 +223,12 @@ class RouteSettings(Section):
     upgrade: Many[Literal["websocket"]] = Field(
         default=(), description="Protocols that clients may switch to: `[websocket]`. Left out: none, they get 426."
     )
-    allow: Many[AddressRange] = Field(default=(), description="Addresses that may call. Left out: all.")
-    deny: Many[AddressRange] = Field(default=(), description="Addresses that may not, whatever `allow` says.")
+    allow: Many[AddressRange] | None = Field(
+        default=None, description="Addresses that may call. Left out: as `defaults` have it; `[]`: all."
+    )
+    deny: Many[AddressRange] = Field(
+        default=(), description="Addresses that may not, whatever `allow` says, besides those of `defaults`."
+    )
     cors: CorsOverrides = section(CorsOverrides, "What differs from `defaults.cors`.")
     compression: CompressionOverrides = section(CompressionOverrides, "What differs from `defaults.compression`.")
     cache: CacheSettings | None = Field(

@@ -128,3 +128,40 @@ def test_without_conditions_there_is_one_table() -> None:
     plain = table("id: any, match: {prefix: /}")
     assert plain.views is None
     assert plain.view("h", {}) is plain.at("public") is plain
+
+
+SELECTED = table(
+    "id: new, match: {path: /v1/a, headers: {X-Version: '2'}}",
+    "id: v1, match: {prefix: /v1}",
+    "id: b, match: {path: /v1/b}",
+    "id: beta, match: {path: '/v1/{any}', headers: {x-beta: '1', X-VERSION: '3'}}",
+    "id: hosts, match: {host: beta.example.com, prefix: /other, headers: {X-Host: '1'}}",
+    "id: other, match: {host: api.example.com, prefix: /other}",
+    "id: rest, match: {path: '/rest/{all*}'}",
+    "id: rest.x, match: {prefix: /rest/x, headers: {X-Rest: '1'}}",
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "route", "names"),
+    [
+        ("/v1/a", {"X-Version": "2"}, "new", {"x-version", "x-beta"}),
+        ("/v1/c", {"X-Version": "3", "X-Beta": "1"}, "beta", {"x-version", "x-beta"}),
+        ("/v1/c", {}, "v1", {"x-version", "x-beta"}),
+        ("/v1/b", {}, "b", {"x-version", "x-beta"}),
+        ("/other", {}, "other", set()),
+        ("/rest/x/y", {}, "rest", {"x-rest"}),
+    ],
+)
+def test_replies_vary_by_the_fields_that_choose_their_route(
+    path: str, headers: dict[str, str], route: str, names: set[str]
+) -> None:
+    sent = {name.lower(): value for name, value in headers.items()}
+    found = SELECTED.view("api.example.com", sent).match("GET", path)
+    assert found.id == route
+    assert {*dict(found.privacy)["Vary"].lower().split(", ")} == {"x-api-key", *names}
+
+
+def test_a_reply_without_a_route_varies_by_all_of_them() -> None:
+    names = {*dict(SELECTED.unrouted)["Vary"].lower().split(", ")}
+    assert names == {"x-api-key", "x-version", "x-beta", "x-host", "x-rest"}

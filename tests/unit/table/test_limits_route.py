@@ -79,3 +79,10 @@ def test_without_a_path_there_is_none() -> None:
     with pytest.raises(GatewayError) as raised:
         table(text).match("GET", "/_gateway/limits")
     assert raised.value.fault is NO_ROUTE
+
+
+def test_addresses_of_all_routes_are_those_of_this_one() -> None:
+    text = TEXT + "defaults: {deny: [10.0.0.0/8]}\n"
+    rules = table(text).match("GET", "/_gateway/limits").addresses
+    assert rules is not None
+    assert not rules.permits("10.1.2.3")

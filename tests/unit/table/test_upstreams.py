@@ -69,7 +69,7 @@ async def test_names_are_shared_and_adopted_by_the_next_configuration() -> None:
     assert len({id(target.names) for target in targets}) == 1
     assert repr(before.shared_state.names) == "<NameMemory 1 names>"
     found = await targets[0].names.addresses("localhost")
-    after.shared_state.adopt(before.shared_state)
+    after.shared_state.adopt(before.shared_state, 7.0)
     known = after.shared_state.names.get("localhost")
     assert known is not None
     assert known[0] == found

@@ -4,7 +4,7 @@ from gateway.kernel.caching.storage import CacheRules
 from gateway.kernel.http.compression import CompressionRules
 from gateway.settings import parse
 from gateway.table.routes import Idempotency
-from gateway.table.whole_replies import cache_rules, compression_rules, idempotency_rules
+from gateway.table.whole_replies import cache_rules, compression_rules, idempotency_rules, own_lines, privacy_lines
 
 CONFIG = parse("""
 version: 1
@@ -29,3 +29,13 @@ def test_rules_are_ready_for_requests() -> None:
     assert cache_rules(opened) == CacheRules(30.0, 64 << 20, ("x-a", "x-b"), "public", 0.0, 0.0)
     assert cache_rules(keyed) == CacheRules(None, 64 << 20, (), "organization", 0.0, 0.0)
     assert idempotency_rules(keyed) == Idempotency("Idempotency-Key", 3600.0)
+
+
+def test_for_whom_a_reply_is() -> None:
+    private = ("Cache-Control", "private")
+    assert privacy_lines((), ("X-Api-Key",), private=True) == ((("Vary", "X-Api-Key"), private), ())
+    assert privacy_lines((), ("X-Version",), private=False) == ((("Vary", "X-Version"),), ())
+    assert privacy_lines((("vary", "A"),), (), private=False) == ((), (("vary", "A"),))
+    privacy, merged = privacy_lines((("vary", "A"), ("Retry-After", "1")), ("B",), private=True)
+    assert (privacy, merged[0]) == ((private,), ("vary", "A, B"))
+    assert own_lines(privacy, merged) == (("vary", "A, B"),)

@@ -31,3 +31,19 @@ def test_other_processes_see_it() -> None:
         os._exit(0)
     os.waitpid(child, 0)
     assert switch.notice() == MaintenanceNotice("from another process")
+
+
+def test_a_program_that_is_given_the_file_has_the_same_switch() -> None:
+    switch = MaintenanceSwitch.shared()
+    switch.turn_on(MaintenanceNotice("a release"))
+    other = MaintenanceSwitch.opened(os.dup(switch.fd))
+    assert other.notice() == MaintenanceNotice("a release")
+    other.turn_off()
+    assert switch.notice() is None
+
+
+def test_the_file_of_another_release_is_not_read() -> None:
+    strange = os.memfd_create("strange")
+    switch = MaintenanceSwitch.opened(strange)
+    assert switch.notice() is None
+    assert switch.fd >= 0

@@ -33,10 +33,11 @@ def test_a_new_shared_state_adopts_the_rows_of_targets_that_stay() -> None:
     for number, row in enumerate(before.upstreams["orders"].targets):
         row.ejected_until = 10.0 + number
     after = SharedState({"orders": ["http://c", "http://b"], "new": ["http://a"]})
-    after.adopt(before)
+    after.adopt(before, 7.0)
     orders = after.upstreams["orders"]
     assert orders.opens == 2
     assert [row.ejected_until for row in orders.targets] == [0, 11.0]
+    assert [row.back_at for row in orders.targets] == [7.0, 0.0], "one that is added starts slowly"
     assert after.upstreams["new"].targets[0].ejected_until == 0
     before.upstreams["orders"].targets[1].ejected_until = 99.0
     assert orders.targets[1].ejected_until == 11.0
@@ -53,7 +54,7 @@ def test_findings_are_adopted_while_there_are_health_checks() -> None:
     assert row.findings == Findings(Verdict.DOWN, 1)
     for checked, down in ((["orders"], True), ([], False)):
         after = SharedState({"orders": ["http://a"]}, checked)
-        after.adopt(before)
+        after.adopt(before, 7.0)
         adopted = after.upstreams["orders"].targets[0]
         assert (adopted.down, adopted.up(0.0), adopted.result) == (down, not down, "upstream_refused")
         assert (adopted.checked_at > 0) is down
@@ -65,7 +66,7 @@ def test_a_trial_of_the_last_configuration_does_not_block_the_next_one() -> None
     before, after = SharedState({"orders": ["http://a"]}), SharedState({"orders": ["http://a"]})
     row = before.upstreams["orders"]
     row.opens, row.open_until, row.trial_until = 2, 10.0, 41.0
-    after.adopt(before)
+    after.adopt(before, 7.0)
     row = after.upstreams["orders"]
     assert (row.opens, row.open_until, row.trial_until) == (2, 10.0, 0.0)
 
@@ -74,7 +75,7 @@ def test_nor_does_the_trial_of_a_single_target() -> None:
     before, after = (SharedState({"orders": ["http://a", "http://b"]}) for _ in range(2))
     target = before.upstreams["orders"].targets[1]
     target.ejections, target.trial_until = 2, 41.0
-    after.adopt(before)
+    after.adopt(before, 7.0)
     target = after.upstreams["orders"].targets[1]
     assert (target.ejections, target.trial_until) == (2, 0.0)
 
@@ -93,7 +94,7 @@ def test_one_target_alone_is_not_ejected_any_more() -> None:
     before, after = SharedState({"orders": ["http://a", "http://b"]}), SharedState({"orders": ["http://a"]})
     row = before.upstreams["orders"].targets[0]
     row.ejected_until, row.ejections = 99.0, 3
-    after.adopt(before)
+    after.adopt(before, 7.0)
     assert after.upstreams["orders"].targets[0].up(0.0)
 
 

@@ -1,5 +1,7 @@
 """settings/schema/config.py: what the parts of a configuration mean together."""
 
+import pytest
+
 from gateway.settings import parse
 from gateway.settings.schema.config import LIMITS_ROUTE, Config
 from tests.yaml_files import LEAST
@@ -73,3 +75,21 @@ def test_pages_and_addresses_are_those_of_the_file() -> None:
     assert rules is not None
     assert (rules.permits("10.0.0.1"), rules.permits("192.0.2.1")) == (True, False)
     assert parse(LEAST).admin_addresses() is None
+
+
+@pytest.mark.parametrize(
+    ("own", "allow", "deny"),
+    [
+        ("", ["10.0.0.0/8"], ["10.9.0.0/16"]),
+        (", allow: []", [], ["10.9.0.0/16"]),
+        (", allow: [192.0.2.1], deny: [10.9.0.0/16, 10.8.0.0/16]", ["192.0.2.1/32"], ["10.9.0.0/16", "10.8.0.0/16"]),
+    ],
+)
+def test_a_route_has_the_addresses_of_defaults(own: str, allow: list[str], deny: list[str]) -> None:
+    config = parse(
+        "version: 1\nupstreams: [{id: u, targets: [{url: 'http://a'}]}]\n"
+        f"routes: [{{id: r, match: {{prefix: /}}, upstream: u{own}}}]\n"
+        "defaults: {allow: [10.0.0.0/8], deny: [10.9.0.0/16]}\n"
+    )
+    found = config.addresses_of(config.routes[0])
+    assert [[str(each) for each in side] for side in found] == [allow, deny]
