@@ -11,7 +11,7 @@ import asyncio
 import hmac
 import socket
 import zlib
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from ipaddress import ip_address
 from typing import Protocol, TypeAlias
 
@@ -39,6 +39,7 @@ class MetricsSource(Protocol):
 
 View: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
+ANY_SEGMENT = "{id}"
 _GZIP = 31
 """The value of wbits with which zlib writes the gzip format."""
 _SHUTDOWN_TIMEOUT_S = 1.0
@@ -79,6 +80,8 @@ class AdminListener:
         """
         self.changes: dict[str, View] = {}
         """The handlers of POST requests with the token, by path."""
+        self.resources: dict[str, dict[str, View]] = {}
+        """Handlers of requests with the token, by path and method. `{id}` stands for any segment of a path."""
         self._silent_s = silent_s
         self._most_connections = most_connections
         self._scraping = asyncio.Lock()
@@ -150,21 +153,33 @@ class AdminListener:
                 421,
                 {"error": "the admin listener does not go by this name; write it into admin.hosts, or ask by address"},
             )
-        change = self.changes.get(request.path)
-        if change is not None:
-            return self._refusal(request) or await change(request)
         path = request.path
+        change = self.changes.get(path)
+        handlers = {"POST": change} if change is not None else self._resource(path)
+        if handlers is not None:
+            return self._refusal(request, handlers) or await handlers[request.method](request)
         view = self.views.get(path) or self.views.get(path[: path.rindex("/") + 1])
         if view is None:
-            return json_reply(404, {"error": "not found", "paths": sorted([*self.views, *self.changes])})
+            paths = sorted([*self.views, *self.changes, *self.resources])
+            return json_reply(404, {"error": "not found", "paths": paths})
         if request.method not in ("GET", "HEAD"):
             return json_reply(405, {"error": "method not allowed"}, Allow="GET, HEAD")
         return await view(request)
 
-    def _refusal(self, request: web.BaseRequest) -> web.Response | None:
+    def _resource(self, path: str) -> dict[str, View] | None:
+        segments = path.split("/")
+        for template, handlers in self.resources.items():
+            wanted = template.split("/")
+            if len(wanted) == len(segments) and all(
+                one == other or (one == ANY_SEGMENT and other) for one, other in zip(wanted, segments, strict=True)
+            ):
+                return handlers
+        return None
+
+    def _refusal(self, request: web.BaseRequest, handlers: Mapping[str, View]) -> web.Response | None:
         """Return the error reply for a request that may not change anything; None if it may."""
-        if request.method != "POST":
-            return json_reply(405, {"error": "method not allowed"}, Allow="POST")
+        if request.method not in handlers:
+            return json_reply(405, {"error": "method not allowed"}, Allow=", ".join(handlers))
         if self.token is None:
             return json_reply(
                 403,

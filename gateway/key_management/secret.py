@@ -14,3 +14,8 @@ def create() -> str:
 def digest(secret: str) -> str:
     """Return the value of `secret_sha256` in a configuration."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def default_id(secret: str) -> str:
+    """Return the id of a key that is given none."""
+    return f"key-{digest(secret)[:8]}"

@@ -16,7 +16,8 @@ from gateway.admin.audit_view import audit_view
 from gateway.admin.connection import json_reply
 from gateway.admin.errors_view import error_fields, errors_view
 from gateway.admin.fleet_views import fleet_views
-from gateway.admin.listener import View
+from gateway.admin.key_views import KeyResources
+from gateway.admin.listener import AdminListener, View
 from gateway.admin.maintenance_views import maintenance_change, maintenance_view
 from gateway.audit.records import Actor, AuditEntry
 from gateway.audit.shared_trail import SharedAuditTrail
@@ -30,6 +31,26 @@ from gateway.supervisor.status import target_states
 from gateway.supervisor.worker_pool import WorkerPool
 from gateway.system.clock import SYSTEM_CLOCK
 from gateway.table.snapshot import Snapshot
+
+
+def add_pages(
+    admin: AdminListener,
+    snapshot: Callable[[], Snapshot],
+    pool: WorkerPool,
+    audit: SharedAuditTrail,
+    fleet: FleetMembership,
+    reload: "Callable[[Actor], asyncio.Future[list[str]]]",
+) -> None:
+    """Have `admin` serve all pages and changes."""
+    admin.views |= views(snapshot, pool, audit, fleet)
+    admin.changes |= changes(reload, pool, audit.trail)
+    admin.resources |= KeyResources(lambda: snapshot().config, pool.threads, audit.trail).handlers()
+
+
+def audit_trail(snapshot: Callable[[], Snapshot], pool: WorkerPool) -> SharedAuditTrail:
+    """Return the audit trail of this gateway."""
+    trail = AuditTrail(SYSTEM_CLOCK.wall, socket.gethostname())
+    return SharedAuditTrail(trail, lambda: snapshot().config.redis, pool.threads, pool.run_in_background)
 
 
 def views(

@@ -14,8 +14,6 @@ import structlog
 from gateway import __version__
 from gateway.admin.listener import AdminListener
 from gateway.audit.actors import local_cause
-from gateway.audit.shared_trail import SharedAuditTrail
-from gateway.audit.trail import AuditTrail
 from gateway.edge.connection_limits import raise_descriptors
 from gateway.net.listen import bind, spelled
 from gateway.observe.direct_writer import DirectWriter
@@ -23,7 +21,7 @@ from gateway.observe.log import Log, announce, installed_log
 from gateway.observe.node_metrics import NodeMetrics
 from gateway.observe.shared_memory import Region
 from gateway.settings import Config
-from gateway.supervisor.admin_views import changes, fleet_membership, views
+from gateway.supervisor.admin_views import add_pages, audit_trail, fleet_membership
 from gateway.supervisor.coalesce import Coalescer
 from gateway.supervisor.cpu_count import count_of
 from gateway.supervisor.file_watch import FileWatch
@@ -80,12 +78,7 @@ class Supervisor:
             self._notifier,
         )
         self._coalescer = Coalescer(self._reloader.reload)
-        self._audit = SharedAuditTrail(
-            AuditTrail(SYSTEM_CLOCK.wall, socket.gethostname()),
-            lambda: self.snapshot.config.redis,
-            self.pool.threads,
-            self.pool.run_in_background,
-        )
+        self._audit = audit_trail(lambda: self.snapshot, self.pool)
         self._reloads = RecordedReloads(self._coalescer, self._audit.trail, lambda: self.snapshot.digest)
         self.admin = self._admin(snapshot.config)
         self._admin_sock: socket.socket | None = None
@@ -289,8 +282,7 @@ class Supervisor:
     def _admin(self, config: Config) -> AdminListener:
         admin = AdminListener(str(config.admin.address), self.metrics, self._readiness)
         admin.restrict(config.admin_token(), config.admin.hosts, config.admin_addresses())
-        admin.views |= views(lambda: self.snapshot, self.pool, self._audit, self._fleet)
-        admin.changes |= changes(self._reloads.request, self.pool, self._audit.trail)
+        add_pages(admin, lambda: self.snapshot, self.pool, self._audit, self._fleet, self._reloads.request)
         return admin
 
 

@@ -45,13 +45,16 @@ async def test_every_change_is_recorded(tmp_path: Path, redis_server: RedisProce
         ]
         command(gateway, "keys", "update", "acme-ci", "--expires", "2099-01-01T00:00:00Z", "-c", file, "--yes")
         rotated = command(gateway, "keys", "rotate", "acme-ci", "-c", file, "--output", "json")
+        bearer = {"Authorization": f"Bearer {TOKEN}"}
+        created = json.loads(gateway.admin("/keys", "POST", bearer)[1])
+        assert gateway.admin(f"/keys/{created['id']}", "DELETE", bearer)[0] == 200
         command(gateway, "limits", "reset", "acme-ci")
         command(gateway, "maintenance", "on")
         command(gateway, "maintenance", "off")
         command(gateway, "reload", "--wait")
         (tmp_path / "gateway.yaml").write_text("version: 2\n")
         gateway.signal(signal.SIGHUP)
-        await until(lambda: len(records(gateway)) == 8, 20.0)
+        await until(lambda: len(records(gateway)) == 10, 20.0)
         found = records(gateway)
         assert [(record["action"], record["object"], record["outcome"]) for record in found] == [
             ("reload", "configuration", "refused"),
@@ -59,6 +62,8 @@ async def test_every_change_is_recorded(tmp_path: Path, redis_server: RedisProce
             ("maintenance.switch", "maintenance", "done"),
             ("maintenance.switch", "maintenance", "done"),
             ("limits.reset", "acme-ci", "done"),
+            ("keys.delete", created["id"], "done"),
+            ("keys.create", created["id"], "done"),
             ("keys.rotate", "acme-ci", "done"),
             ("keys.update", "acme-ci", "done"),
             ("keys.create", "acme-ci", "done"),
@@ -67,12 +72,12 @@ async def test_every_change_is_recorded(tmp_path: Path, redis_server: RedisProce
         assert found[1]["who"].startswith(f"admin.token ({user_name()}@")
         assert found[1]["from"] == "127.0.0.1"
         assert found[2]["after"] == {"maintenance": "off"}
-        assert found[6]["after"] == {"expires": "2099-01-01T00:00:00Z"}
-        assert found[7]["who"] == user_name()
-        assert records(gateway, "--object", "acme-*", "--action", "keys.*", "--limit", "1") == [found[5]]
-        await until(lambda: len(logged(gateway)) == 5, 20.0)
-        assert logged(gateway)[::-1] == found[:5]
-        secrets = [made, *re.findall(r"gw_\w{38}", rotated)]
+        assert found[8]["after"] == {"expires": "2099-01-01T00:00:00Z"}
+        assert found[9]["who"] == user_name()
+        assert records(gateway, "--object", "acme-*", "--action", "keys.*", "--limit", "1") == [found[7]]
+        await until(lambda: len(logged(gateway)) == 7, 20.0)
+        assert logged(gateway)[::-1] == found[:7]
+        secrets = [made, created["secret"], *re.findall(r"gw_\w{38}", rotated)]
         hidden = [*secrets, *(hashlib.sha256(secret.encode()).hexdigest() for secret in secrets), TOKEN]
         stream = redis_server.ask("DUMP", "gw:1:{keys}:audit") + json.dumps(found).encode()
         assert [text for text in hidden if text.encode() in stream] == []

@@ -82,7 +82,7 @@ def create(file: Path | None, output: str, **options: Any) -> None:
     """
     made = secret.create()
     digest = secret.digest(made)
-    key = _described(options, digest)
+    key = _described(options, made)
     kept = _made(file, key, made)
     if output == "json":
         click.echo(json.dumps({"secret": made, "kept": kept, "key": _block(key, digest)}, indent=2))
@@ -116,9 +116,9 @@ def _made(file: Path | None, key: dict[str, Any], made: str) -> bool:
     return True
 
 
-def _described(options: dict[str, Any], digest: str) -> dict[str, Any]:
+def _described(options: dict[str, Any], made: str) -> dict[str, Any]:
     """Return an entry of `keys` without the digest."""
-    key: dict[str, Any] = {"id": options.pop("key_id") or f"key-{digest[:8]}"}
+    key: dict[str, Any] = {"id": options.pop("key_id") or secret.default_id(made)}
     return key | {name: list(value) if isinstance(value, tuple) else value for name, value in options.items() if value}
 
 
