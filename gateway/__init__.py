@@ -27,6 +27,7 @@ The life of a request
         settle             stages/settle.py           gives back what the call took from quotas, unless it succeeded
         compress           stages/compress.py         the body in a content coding, where the route says so
         record             stages/record.py           metrics, the access line and the recent errors, however it ended
+        count usage        stages/count_usage.py      with `observability.usage`: what the caller is invoiced for
         export spans       stages/export_spans.py     with `observability.traces`: what OpenTelemetry gets to see of it
 
     An error is raised where it is found and becomes a reply in one place, `Gateway._answer`. Every reply is recorded.
@@ -41,6 +42,7 @@ Layers (each imports only those below it; import-linter checks)
         exchange                            one request and all about it
         key_management                      changes of keys in Redis, by commands and over HTTP
         usage | config_diff | keystore      reports of limits; `gateway diff`; keys that are kept in Redis
+        accounting                          (beside these) usage by day for invoices, `gateway usage`
         lint                                warnings of `gateway check`
         fleet                               the gateways that share a Redis know one another
         openapi                             (beside these) OpenAPI documents, in and out

@@ -207,3 +207,6 @@ ExportSpans: TypeAlias = Callable[[Exchange, int, float, ShowPath], str | None]
 
 None if nothing is exported.
 """
+
+CountUsage: TypeAlias = Callable[[Exchange, int], None]
+"""Counts an exchange that has ended in the usage of its caller, given its status."""

@@ -39,6 +39,7 @@ SUMMARIES = {
     "openapi": "Make routes of OpenAPI documents, and a document of the routes.",
     "keys": "Create API keys, and manage those that are kept in Redis.",
     "limits": "Say what limits amount to, and what a key has used of them.",
+    "usage": "Say what organisations, keys and routes have used, for invoices.",
     "audit": "Say who has changed what.",
     "errors": "List every error that the gateway itself answers, and the last ones that happened.",
     "requests": "Say what happened to a request.",

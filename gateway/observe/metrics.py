@@ -217,6 +217,9 @@ class Metrics(ContractMetrics, TrafficMetrics):
             "gateway_quota_settlements_lost_total",
             "Calls whose end the quotas in Redis will never be told: it was away for too long.",
         )
+        self.usage_owed = self._gauge(
+            "gateway_usage_calls_owed", "Calls that the usage in Redis does not have yet; absent without usage."
+        )
         self.redis_up = self._gauge(
             "gateway_redis_up", "1 while Redis answers, 0 while it does not; absent without Redis.", merge="min"
         )

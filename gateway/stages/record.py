@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 import structlog
 
-from gateway.exchange import Exchange, ExportSpans, ReplySource
+from gateway.exchange import CountUsage, Exchange, ExportSpans, ReplySource
 from gateway.kernel.faults import KEY_AMBIGUOUS, LIMITER_UNAVAILABLE, RATE_LIMITED, GatewayError
 from gateway.kernel.http.key_scrubbing import decode, fold
 from gateway.kernel.key_format import without_keys
@@ -104,13 +104,14 @@ class Recorder:
 
     `secret_name` is the query parameter that carries keys. `errors` keeps the exchanges that ended in an error; None
     keeps none.
-    `export_spans` is None without traces.
+    `export_spans` is None without traces, `count_usage` without `observability.usage`.
     """
 
     def __init__(self, metrics: Metrics, log: AccessLog, secret_name: str, errors: ErrorLog | None = None) -> None:
         self._metrics = metrics
         self._errors = errors
         self.export_spans: ExportSpans | None = None
+        self.count_usage: CountUsage | None = None
         self._log = log
         self._secret = fold(secret_name)
         self._in_flight = metrics.in_flight
@@ -166,6 +167,8 @@ class Recorder:
         status = ABANDONED if abandoned or reply is None else reply.status
         source: ReplySource = "gateway" if abandoned or reply is None else reply.source
         total_s = now_s - x.started
+        if self.count_usage is not None:
+            self.count_usage(x, status)
         self._count(x, status, source, total_s)
         if x.decision is not None and not x.peeked:
             self._count_decision(x, x.decision)

@@ -19,6 +19,7 @@ from gateway.admin.fleet_views import fleet_views
 from gateway.admin.key_views import KeyResources
 from gateway.admin.listener import AdminListener, View
 from gateway.admin.maintenance_views import maintenance_change, maintenance_view
+from gateway.admin.usage_view import usage_view
 from gateway.audit.records import Actor, AuditEntry
 from gateway.audit.shared_trail import SharedAuditTrail
 from gateway.audit.trail import AuditTrail
@@ -75,6 +76,7 @@ def views(
         "/maintenance": maintenance_view(pool.switch),
         "/workers": workers,
         "/targets": targets,
+        "/usage": usage_view(pool.queryable),
         **limit_views(pool.queryable),
         **fleet_views(fleet, lambda request_id: [error_fields(each) for each in pool.errors.records(request_id)]),
     }

@@ -1,4 +1,4 @@
-"""Hands the records of an outage of Redis from workers that end to workers that stay.
+"""Hands the records of an outage of Redis from workers that end to workers that stay, and usage that Redis lacks.
 
 the worker         ends                  its record goes
 of a slot          killed, crashed       to the worker that is forked in its place, which starts with the same memory
@@ -13,8 +13,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from gateway.limiter.outage_memory import OutageMemory
 from gateway.supervisor.worker_process import WorkerProcess
+from gateway.worker.assembly import WorkerMemory
 from gateway.worker.channel import HandoverState
 
 Members = Mapping[int, WorkerProcess]
@@ -63,32 +63,32 @@ class OutageHandover:
             self._members[worker.slot % len(self._members)].give_state(HandoverState(outage=state.outage))
 
 
-class OutageMemories:
-    """The outage memories of workers that have ended."""
+class WorkerMemories:
+    """The memories of workers that have ended."""
 
     def __init__(self) -> None:
-        self._memories: dict[int, OutageMemory] = {}
+        self._memories: dict[int, WorkerMemory] = {}
 
-    def take(self, slot: int) -> OutageMemory:
+    def take(self, slot: int) -> WorkerMemory:
         """Return the memory for a new worker of `slot`: that of its predecessor, if it was kept."""
-        return self._memories.pop(slot, None) or OutageMemory.shared()
+        return self._memories.pop(slot, None) or WorkerMemory.shared()
 
-    def put_back(self, slot: int, memory: OutageMemory) -> None:
+    def put_back(self, slot: int, memory: WorkerMemory) -> None:
         """Keep a memory whose worker could not be started."""
         self._memories[slot] = memory
 
     def keep(self, worker: WorkerProcess) -> None:
         """Keep the memory of a worker that is going to be replaced."""
-        self._memories[worker.slot] = worker.outage
+        self._memories[worker.slot] = worker.memory
 
     @staticmethod
     def hand_on(worker: WorkerProcess, members: Members) -> None:
         """Give one of `members` what a worker that is not replaced still owes Redis."""
-        content = worker.outage.read()
-        worker.outage.close()
+        state = HandoverState(outage=worker.memory.outage.read(), usage=worker.memory.usage.read())
+        worker.memory.close()
         successor = members[worker.slot % len(members)] if members else None
-        if content and successor is not None and successor is not worker:
-            successor.give_state(HandoverState(outage=content))
+        if (state.outage or state.usage) and successor is not None and successor is not worker:
+            successor.give_state(state)
 
 
 def _read(state_file: int) -> HandoverState:

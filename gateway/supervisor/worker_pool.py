@@ -13,7 +13,7 @@ from gateway.observe.shared_memory import Region
 from gateway.supervisor.listening_sockets import Sockets
 from gateway.supervisor.metric_regions import MetricRegions
 from gateway.supervisor.orphaned_sockets import OrphanedSockets
-from gateway.supervisor.outage_handover import OutageHandover, OutageMemories
+from gateway.supervisor.outage_handover import OutageHandover, WorkerMemories
 from gateway.supervisor.restart_backoff import RestartBackoff
 from gateway.supervisor.worker_process import WorkerProcess, WorkerStartError
 from gateway.system.clock import SYSTEM_CLOCK
@@ -54,7 +54,7 @@ class WorkerPool:
         self._backoff = RestartBackoff()
         self._reserve = Reserve()
         self._orphaned_sockets = OrphanedSockets(sockets)
-        self._outage_memories = OutageMemories()
+        self._memories = WorkerMemories()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
         metrics.workers.labels("serving").watch(lambda: float(self._count("serving")))
@@ -203,11 +203,11 @@ class WorkerPool:
             failed.callback(self.metric_regions.give_back, region)
             errors = self.errors.take()
             failed.callback(self.errors.give_back, errors)
-            outage = self._outage_memories.take(slot)
-            failed.callback(self._outage_memories.put_back, slot, outage)
+            memory = self._memories.take(slot)
+            failed.callback(self._memories.put_back, slot, memory)
             shared = self.sockets.share(listeners, slot, count)
             worker = WorkerProcess(
-                slot, generation, snapshot, region, errors, shared, workers=count, outage=outage, switch=self.switch
+                slot, generation, snapshot, region, errors, shared, workers=count, memory=memory, switch=self.switch
             )
             failed.pop_all()
         self.everybody.add(worker)
@@ -246,10 +246,10 @@ class WorkerPool:
         self.errors.give_back(worker.errors)
         if worker.replace and not self._closed and self.members.get(worker.slot) is worker:
             self._orphaned_sockets.assign(self.members)
-            self._outage_memories.keep(worker)
+            self._memories.keep(worker)
             self._replace(worker, code)
         else:
-            self._outage_memories.hand_on(worker, {} if self._closed else self.members)
+            self._memories.hand_on(worker, {} if self._closed else self.members)
 
     def _replace(self, worker: WorkerProcess, code: int) -> None:
         reason = "stuck" if worker.stuck else "killed" if code < 0 else "crashed" if code else "ended"

@@ -12,7 +12,6 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from gateway.limiter.outage_memory import OutageMemory
 from gateway.observe.recent_errors import ErrorRing
 from gateway.observe.shared_memory import Region
 from gateway.settings.schema.server import ListenerSettings
@@ -20,7 +19,7 @@ from gateway.system.clock import SYSTEM_CLOCK
 from gateway.system.fork import fork
 from gateway.table.snapshot import Snapshot
 from gateway.upstream.maintenance_switch import MaintenanceSwitch
-from gateway.worker.assembly import WorkerContext
+from gateway.worker.assembly import WorkerContext, WorkerMemory
 from gateway.worker.channel import (
     AdoptState,
     Channel,
@@ -68,7 +67,7 @@ class WorkerProcess:
     """A child process, forked by the constructor. `slot` numbers the workers of one generation, from 0.
 
     `snapshot` is the configuration that it serves, `region` the memory of its metrics, `errors` that of its recent
-    errors. `workers` is the number of workers of the generation. `outage` is the outage memory of its predecessor, None
+    errors. `workers` is the number of workers of the generation. `memory` is that of its predecessor, None
     for a new one. `switch` is the maintenance switch of all workers. Times are seconds of the monotonic clock.
     Raises OSError when it cannot be started.
     """
@@ -83,7 +82,7 @@ class WorkerProcess:
         sockets: list[tuple[ListenerSettings, list[socket.socket]]],
         *,
         workers: int = 1,
-        outage: OutageMemory | None = None,
+        memory: WorkerMemory | None = None,
         switch: MaintenanceSwitch | None = None,
     ) -> None:
         self.slot = slot
@@ -91,7 +90,7 @@ class WorkerProcess:
         self.snapshot = snapshot
         self.region = region
         self.errors = errors
-        self.outage = outage or OutageMemory.shared()
+        self.memory = memory or WorkerMemory.shared()
         self.heartbeat = Heartbeat()
         self.started_at = SYSTEM_CLOCK.monotonic()
         self.serving_since: float | None = None
@@ -121,7 +120,7 @@ class WorkerProcess:
                 self._stacks_fd,
                 slot == 0,
                 workers,
-                self.outage,
+                self.memory,
                 switch or MaintenanceSwitch(),
             )
             with theirs:
@@ -174,13 +173,15 @@ class WorkerProcess:
         await asyncio.wait(waited, timeout=HANDOVER_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
         return self._handed_over.result() if self._handed_over.done() else None
 
-    async def query(self, question: str, parameters: dict[str, str]) -> QueryResponse | None:
+    async def query(
+        self, question: str, parameters: dict[str, str], within_s: float = RESPONSE_WITHIN_S
+    ) -> QueryResponse | None:
         """Return the reply to a query; None if the worker does not respond in time, or ends."""
         number = next(self._numbers)
         response = self._responses[number] = asyncio.get_running_loop().create_future()
         self._channel.send(Query(number, question, parameters))
         try:
-            return await asyncio.wait_for(response, RESPONSE_WITHIN_S)
+            return await asyncio.wait_for(response, within_s)
         except TimeoutError:
             return None
         finally:

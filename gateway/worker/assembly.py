@@ -3,11 +3,16 @@
 import os
 import socket
 from functools import partial
+from typing import NamedTuple
 
 import msgspec
 import structlog
 
 from gateway import __version__
+from gateway.accounting.counts import UsageCounts
+from gateway.accounting.storage import SCRIPT as USAGE
+from gateway.accounting.storage import UsageStore
+from gateway.accounting.writer import UsageWriter
 from gateway.dry_run.query import explain_query
 from gateway.dry_run.run import Compiled
 from gateway.edge import Listener
@@ -39,6 +44,7 @@ from gateway.reuse.idempotency_store import SCRIPT as IDEMPOTENCY
 from gateway.reuse.idempotency_store import MemoryIdempotencyStore, RedisIdempotencyStore
 from gateway.settings.schema.observability import TracesSettings
 from gateway.settings.schema.server import ListenerSettings
+from gateway.stages.count_usage import UsageCounter
 from gateway.stages.export_spans import SpanExport
 from gateway.stages.prepare import ReadAhead
 from gateway.stages.record import Recorder
@@ -52,6 +58,24 @@ from gateway.upstream.maintenance_switch import MaintenanceSwitch
 from gateway.worker.heartbeat import Heartbeat
 from gateway.worker.queries import connections_query, mirror_query, purge_query, query_handlers
 from gateway.worker.query_server import QueryHandler
+from gateway.worker.usage_query import usage_handler
+
+
+class WorkerMemory(NamedTuple):
+    """What outlives a worker: what it knows and owes while Redis is away, and the usage that Redis does not have."""
+
+    outage: OutageMemory
+    usage: OutageMemory
+
+    @classmethod
+    def shared(cls) -> "WorkerMemory":
+        """Make empty memory, before the worker is forked."""
+        return cls(OutageMemory.shared(), OutageMemory.shared())
+
+    def close(self) -> None:
+        """Release the memory, which has no reader any more."""
+        self.outage.close()
+        self.usage.close()
 
 
 class WorkerContext(msgspec.Struct, frozen=True):
@@ -59,7 +83,7 @@ class WorkerContext(msgspec.Struct, frozen=True):
 
     `sockets` are the bound sockets of each listener. `control` is the worker's end of the channel. `stacks_fd` is the
     file to which the signal DUMP_STACKS writes. `workers` is the number of workers of this node, one of which
-    `checks_targets`. `outage` is the shared memory for what has to survive this worker, and
+    `checks_targets`. `memory` is the shared memory for what has to survive this worker, and
     `maintenance` the switch of all workers.
     """
 
@@ -71,7 +95,7 @@ class WorkerContext(msgspec.Struct, frozen=True):
     stacks_fd: int
     checks_targets: bool
     workers: int
-    outage: OutageMemory
+    memory: WorkerMemory
     maintenance: MaintenanceSwitch
 
 
@@ -102,6 +126,8 @@ class Assembly:
             else []
         )
         self.limiter = self._limiter()
+        self.usage = self._usage()
+        """Usage on its way to Redis, None where it is not counted. `start` it, and `close` it."""
         self.key_sync = key_sync(config, self.limiter, self.metrics, SYSTEM_CLOCK)
         self.spans = self._spans(observability.traces)
         """Spans that wait for their collector, None without one. `start` it, and `close` it."""
@@ -154,6 +180,8 @@ class Assembly:
         recorder = Recorder(self.metrics, self.log.access, config.auth.key.query, errors)
         if self.spans is not None:
             recorder.export_spans = SpanExport(self.spans.offer, SYSTEM_CLOCK.wall, Ids(os.urandom))
+        if self.usage is not None:
+            recorder.count_usage = UsageCounter(self.usage.counts)
         cache = ReplyCache(table.routes, SYSTEM_CLOCK, recorder.unattended)
         self._watch_cache(cache)
         self.query_handlers = {
@@ -162,6 +190,7 @@ class Assembly:
             "mirror": mirror_query(mirrors),
             "explain": explain_query(compiled, self.limiter, SYSTEM_CLOCK, stored, self.context.maintenance),
             "purge": purge_query(cache),
+            "usage": usage_handler(config, SYSTEM_CLOCK.wall),
         }
         if config.redis is not None and self.limiter.call is not None:
             registry = FleetRegistry(self.limiter.call, config.redis.key_prefix)
@@ -193,6 +222,16 @@ class Assembly:
         self.metrics.spans_dropped.watch(lambda: float(queue.dropped))
         return queue
 
+    def _usage(self) -> UsageWriter | None:
+        usage, redis = self.snapshot.config.observability.usage, self.snapshot.config.redis
+        if usage is None or redis is None or self.limiter.call is None:
+            return None
+        store = UsageStore(redis.key_prefix, usage.retention, usage.max_rows)
+        counts, name = UsageCounts(SYSTEM_CLOCK.wall), os.urandom(8).hex()
+        writer = UsageWriter(counts, store, self.limiter.call, name, self.context.memory.usage)
+        self.metrics.usage_owed.labels().watch(lambda: float(writer.owed_calls))
+        return writer
+
     def _idempotency(self, recorder: Recorder) -> IdempotencyKeys:
         """Return what knows the calls with idempotency keys: by Redis where there is one."""
         redis, memory = self.snapshot.config.redis, MemoryIdempotencyStore(SYSTEM_CLOCK.monotonic)
@@ -217,7 +256,11 @@ class Assembly:
         url, more = redis.login_url(), (FLEET,) if self.snapshot.config.key_store is None else (FLEET, *KEY_SCRIPTS)
         if any(route.idempotency is not None for route in self.snapshot.config.routes):
             more = (*more, IDEMPOTENCY)
-        limiter = partial(RedisLimiter, more_scripts=more, workers=self.context.workers, memory=self.context.outage)
+        if self.snapshot.config.observability.usage is not None:
+            more = (*more, USAGE)
+        limiter = partial(
+            RedisLimiter, more_scripts=more, workers=self.context.workers, memory=self.context.memory.outage
+        )
         return limiter(url, redis.key_prefix, redis.timeout, redis.on_failure, SYSTEM_CLOCK, self._redis_changed)
 
     def _redis_changed(self, *, up: bool, reason: str) -> None:

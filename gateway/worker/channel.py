@@ -104,13 +104,15 @@ class HandoverState(msgspec.Struct, frozen=True):
     """What a worker hands over to its successor.
 
     `limits` is what its limiter counted in memory, `keys` what it has cached of the keys in Redis. `outage` is its
-    record of an outage of Redis. `share_only`: another worker owes Redis what this record says is owed.
+    record of an outage of Redis. `share_only`: another worker owes Redis what this record says is owed. `usage` is the
+    usage that Redis does not have yet.
     """
 
     limits: bytes = b""
     keys: bytes = b""
     outage: bytes = b""
     share_only: bool = False
+    usage: bytes = b""
 
 
 Message: TypeAlias = (

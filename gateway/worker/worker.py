@@ -91,6 +91,8 @@ class Worker:
                 return 1
             if assembly.spans is not None:
                 assembly.spans.start()
+            if assembly.usage is not None:
+                assembly.usage.start()
             self._beat(SYSTEM_CLOCK.monotonic())
             self._freeze_garbage_collector()
             self.channel.send(Ready("memory" if self.limiter.call is None else "redis"))
@@ -134,6 +136,8 @@ class Worker:
             await upstream.close()
         if self.key_sync is not None:
             await self.key_sync.close()
+        if self.assembly.usage is not None:
+            await self.assembly.usage.close()
         await self.limiter.close()
         self.assembly.compressor.close()
         if self.assembly.spans is not None:
@@ -181,6 +185,8 @@ class Worker:
         self.limiter.adopt(LimiterState(state.limits, state.outage), share_only=state.share_only)
         if self.key_sync is not None and state.keys:
             self.key_sync.keys.adopt(state.keys)
+        if self.assembly.usage is not None and state.usage:
+            self.assembly.usage.adopt(state.usage)
 
     def _beat(self, due: float) -> None:
         now = SYSTEM_CLOCK.monotonic()

@@ -96,26 +96,29 @@ async def world(
         upstreams = f'[{{id: backend, targets: [{{url: "http://127.0.0.1:{backend.port}"}}]}}, {{id: dead, targets: [{{url: "http://127.0.0.1:1"}}]}}]'
         redis = f'{{url: "{redis_server.url}", timeout: 2s}}'
         with Collector() as collector:
-            traces = f"{{log: {{format: json}}, traces: {{endpoint: '{collector.endpoint}', sample: 100%}}}}"
+            traces = (
+                f"{{log: {{format: json}}, traces: {{endpoint: '{collector.endpoint}', sample: 100%}}, usage: {{}}}}"
+            )
             sections = {**SECTIONS, "upstreams": upstreams, "redis": redis, "observability": traces}
             with running(configuration(backend.port, **sections), folder) as gateway:
                 yield gateway, backend, monitor, collector
 
 
 async def search(gateway: GatewayProcess, monitor: Monitor, collector: Collector, redis_server: RedisProcess) -> None:
-    """Log, metrics, spans, the process, and Redis. Ends the gateway."""
+    """Log, metrics, spans, the process, and Redis with the usage of all. Ends the gateway."""
+    _, metrics = await asyncio.to_thread(gateway.admin, "/metrics")
+    assert not leaks(metrics.encode())
+    assert not leaks(gateway.title())
+    assert await asyncio.to_thread(gateway.terminate) == 0
     commands = await monitor.commands()
     assert b"eval" in commands.lower()
+    assert b'"acme" "first" "all"' in commands, "usage was not sent"
     assert not leaks(commands), excerpt(commands)
     names = redis_server.ask("KEYS", "*")
     assert names
     for name in names:
         assert not leaks(name)
         assert not leaks(redis_server.ask("DUMP", name))
-    _, metrics = await asyncio.to_thread(gateway.admin, "/metrics")
-    assert not leaks(metrics.encode())
-    assert not leaks(gateway.title())
-    assert await asyncio.to_thread(gateway.terminate) == 0
     assert len(collector.spans) > len(PATHS)
     assert [excerpt(body) for body in collector.bodies if leaks(body)] == []
     for line in gateway.lines:

@@ -113,13 +113,14 @@ Release: TypeAlias = Callable[[], Awaitable[None] | None]
 class Reservation:
     """What an admitted call has taken, until it is known how it ended. The store decides what happens then.
 
-    The store decides what is done then.
+    `amounts` are those that the call has reported if it succeeded, None until then.
     """
 
-    __slots__ = ("_commit", "_release", "postings")
+    __slots__ = ("_commit", "_release", "amounts", "postings")
 
     def __init__(self, postings: tuple[Posting, ...], commit: Commit, release: Release) -> None:
         self.postings = postings
+        self.amounts: Mapping[str, int] | None = None
         self._commit: Commit | None = commit
         self._release: Release | None = release
 
@@ -134,7 +135,10 @@ class Reservation:
         Only the first time. What is returned may be waited for: then everybody sees the change.
         """
         commit, self._commit = self._commit, None
-        return None if commit is None else commit(amounts, succeeded=succeeded)
+        if commit is None:
+            return None
+        self.amounts = amounts if succeeded else None
+        return commit(amounts, succeeded=succeeded)
 
     def release(self) -> Awaitable[None] | None:
         """Give back the call's place when it is over, once. What is returned is as for `commit`."""
@@ -193,6 +197,18 @@ def reports(postings: Iterable[Posting], amounts: Mapping[str, int]) -> list[Met
         elif amount := posting.meter.kind == "sum" and amounts.get(posting.meter.id):
             updates.append(MeterUpdate(posting.key, "add", amount, int(posting.meter.monthly)))
     return updates
+
+
+def amounts_used(postings: Iterable[Posting], amounts: Mapping[str, int]) -> dict[str, int]:
+    """Return how much a successful call has used of quotas that count or add up, by the ids of the meters."""
+    used: dict[str, int] = {}
+    for posting in postings:
+        meter = posting.meter
+        if meter.tallied and posting.act == "charge":
+            amount = 1 if meter.kind == "count" else amounts.get(meter.id, 0)
+            if amount:
+                used[meter.id] = amount
+    return used
 
 
 def charges(postings: Iterable[Posting], unit: str) -> list[MeterUpdate]:

@@ -47,6 +47,7 @@ def check(context: CheckContext) -> None:
     check_listeners(context)
     check_traffic(context)
     _traces(context)
+    _usage(context)
     _workers(context)
 
 
@@ -197,6 +198,12 @@ def _traces(context: CheckContext) -> None:
             "install the gateway with its extra `otel`",
             at_key=True,
         )
+
+
+def _usage(context: CheckContext) -> None:
+    if context.config.observability.usage is not None and context.raw("redis") is None:
+        text = "there is no Redis to keep usage in"
+        context.report(("observability", "usage"), text, "add `redis: {url: …}`", at_key=True)
 
 
 def _redis(context: CheckContext) -> None:

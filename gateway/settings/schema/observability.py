@@ -89,12 +89,31 @@ class TracesSettings(Section):
     )
 
 
+class UsageSettings(Section):
+    """What each key, organisation and route has used by day, for invoices."""
+
+    retention: Annotated[PositiveDuration, Field(ge=86_400)] = default(
+        "400d", "How long a day is kept after its end: 13 months."
+    )
+    max_rows: int = Field(
+        default=100_000,
+        ge=1000,
+        le=10_000_000,
+        description="Most rows of a day, one for each combination of organisation, key and route (and quota). "
+        "Beyond it calls are counted with `(other)` for the route, the key and at last the organisation.",
+    )
+
+
 class Observability(Section):
-    """Logs, metrics, request ids, traces."""
+    """Logs, metrics, request ids, traces, usage."""
 
     log: LogSettings = section(LogSettings, "What is written to standard output.")
     metrics: MetricsSettings = section(MetricsSettings, "What /metrics shows.")
     request_id: RequestId = section(RequestId, "How a request is named everywhere.")
     traces: TracesSettings | None = Field(
         default=None, description="Spans for OpenTelemetry, with the extra `otel`. Left out: none."
+    )
+    usage: UsageSettings | None = Field(
+        default=None,
+        description="Counts in Redis what each key, organisation and route uses by day. Left out: nothing is counted.",
     )

@@ -273,3 +273,16 @@ def test_the_line_has_the_id_of_the_span_that_is_exported() -> None:
     recording.recorder.export_spans = export
     assert recording.record(served(path="/v1/gw_" + "a1B2" * 10))["span_id"] == "c" * 16
     assert seen == [(200, 0.010, "/v1/gw_***")]
+
+
+def test_usage_is_counted_with_the_status_that_is_recorded() -> None:
+    recording, seen = Recording(), []
+    recording.recorder.count_usage = lambda x, status: seen.append((x.request_id, status))
+    x = served()
+    recording.record(x)
+    assert seen == [(x.request_id, 200)]
+    seen.clear()
+    other = Recording()
+    other.recorder.count_usage = lambda _, status: seen.append(("", status))
+    other.record(served(outcome="abandoned"))
+    assert seen == [("", 499)]

@@ -1,4 +1,4 @@
-"""supervisor/outage_handover.py: what workers knew of an outage goes to those that come after them."""
+"""supervisor/outage_handover.py: what workers knew and owed goes to those that come after them."""
 
 import asyncio
 import os
@@ -7,8 +7,9 @@ from typing import Any, cast
 import msgspec
 
 from gateway.limiter.outage_memory import OutageMemory
-from gateway.supervisor.outage_handover import OutageHandover, OutageMemories
+from gateway.supervisor.outage_handover import OutageHandover, WorkerMemories
 from gateway.supervisor.worker_process import WorkerProcess
+from gateway.worker.assembly import WorkerMemory
 from gateway.worker.channel import HandoverState, memory_file
 
 
@@ -18,7 +19,7 @@ class Worker:
     def __init__(self, slot: int, hands_over: bytes | None = None) -> None:
         self.slot = slot
         self.state = "serving" if hands_over is not None else "starting"
-        self.outage = OutageMemory.shared(half_bytes=16384)
+        self.memory = WorkerMemory(*[OutageMemory.shared(half_bytes=16384) for _ in range(2)])
         self.given: list[HandoverState] = []
         self.retired = False
         self._hands_over = hands_over
@@ -74,30 +75,34 @@ async def test_the_debts_of_a_removed_slot_go_to_a_remaining_worker() -> None:
 
 
 def test_the_successor_of_a_dead_worker_starts_with_its_memory() -> None:
-    memories, dead = OutageMemories(), Worker(1)
+    memories, dead = WorkerMemories(), Worker(1)
     memories.keep(members(dead)[1])
-    assert memories.take(1) is dead.outage
-    assert memories.take(1).used == 0
+    assert memories.take(1) is dead.memory
+    assert memories.take(1).outage.used == 0
 
 
 def test_the_debts_of_a_worker_without_successor_go_to_another_worker() -> None:
     successors = [Worker(0), Worker(1)]
-    for content in (b"owed", b""):
+    for owed, usage in ((b"owed", b""), (b"", b"usage"), (b"", b"")):
         dead = Worker(3)
-        dead.outage.append(content)
-        OutageMemories.hand_on(members(dead)[3], members(*successors))
-    assert [successor.given for successor in successors] == [[], [HandoverState(outage=b"owed")]]
+        dead.memory.outage.append(owed)
+        dead.memory.usage.append(usage)
+        WorkerMemories.hand_on(members(dead)[3], members(*successors))
+    assert [successor.given for successor in successors] == [
+        [],
+        [HandoverState(outage=b"owed"), HandoverState(usage=b"usage")],
+    ]
     last = Worker(0)
-    last.outage.append(b"owed")
-    OutageMemories.hand_on(members(last)[0], {})
+    last.memory.outage.append(b"owed")
+    WorkerMemories.hand_on(members(last)[0], {})
     itself = Worker(0)
-    itself.outage.append(b"owed")
-    OutageMemories.hand_on(members(itself)[0], members(itself))
+    itself.memory.outage.append(b"owed")
+    WorkerMemories.hand_on(members(itself)[0], members(itself))
     assert itself.given == []
 
 
 def test_the_memory_of_a_worker_that_could_not_be_started_is_used_again() -> None:
-    memories = OutageMemories()
+    memories = WorkerMemories()
     memory = memories.take(0)
     memories.put_back(0, memory)
     assert memories.take(0) is memory

@@ -9,13 +9,12 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.limiter.outage_memory import OutageMemory
 from gateway.observe.recent_errors import ErrorRing
 from gateway.observe.shared_memory import Region
 from gateway.settings import parse
 from gateway.table.snapshot import compile_snapshot
 from gateway.upstream.maintenance_switch import MaintenanceSwitch
-from gateway.worker.assembly import Assembly, WorkerContext
+from gateway.worker.assembly import Assembly, WorkerContext, WorkerMemory
 from gateway.worker.channel import Channel
 from gateway.worker.heartbeat import Heartbeat
 from tests.authority import Authority
@@ -41,7 +40,7 @@ def assembled(text: str, *, checks_targets: bool = False, least: str = LEAST) ->
             2,
             checks_targets,
             1,
-            OutageMemory.shared(),
+            WorkerMemory.shared(),
             MaintenanceSwitch(),
         )
         yield Assembly(compile_snapshot(config, None, "gateway.yaml"), context)
@@ -65,6 +64,7 @@ async def test_listeners_and_query_handlers_exist_after_build_listeners() -> Non
             "explain",
             "mirror",
             "purge",
+            "usage",
         }
         status, connections = await assembly.query_handlers["connections"]({})
         assert (status, msgspec.to_builtins(connections)) == (
@@ -124,3 +124,17 @@ async def test_traces_have_a_queue_that_is_watched_and_a_share_that_is_sampled()
         assembly.metrics.refresh()
         assert b"gateway_spans_dropped_total 1" in scraped(assembly.metrics)
         assert b"gateway_spans_exported_total 0" in scraped(assembly.metrics)
+
+
+async def test_usage_is_counted_where_it_is_asked_for() -> None:
+    usage = "observability: {usage: {}}\n"
+    with assembled(REDIS) as without, assembled(REDIS + usage) as assembly:
+        assert without.usage is None
+        assert b"gateway_usage_calls_owed" not in scraped(without.metrics)
+        assert assembly.usage is not None
+        assembly.usage.counts.numbers("acme", "ci", "all")[0] += 3
+        assembly.usage.collect()
+        assembly.metrics.refresh()
+        assert b"gateway_usage_calls_owed 3" in scraped(assembly.metrics)
+        assert assembly.context.memory.usage.used > 0
+        without.context.memory.close()

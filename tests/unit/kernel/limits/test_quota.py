@@ -14,6 +14,7 @@ from gateway.kernel.limits.quota import (
     MeterUpdate,
     Posting,
     Reservation,
+    amounts_used,
     carried,
     charges,
     concurrency_releases,
@@ -114,9 +115,19 @@ def test_a_reservation_is_committed_and_released_only_the_first_time() -> None:
 
     reservation = Reservation(ALL, settle, lambda: calls.append("over"))
     assert reservation.open
+    assert reservation.amounts is None
     reservation.commit({"sum": 1}, succeeded=True)
     assert not reservation.open
     reservation.commit({}, succeeded=False)
     reservation.release()
     reservation.release()
     assert calls == [(True, {"sum": 1}), "over"]
+    assert reservation.amounts == {"sum": 1}
+    failed = Reservation(ALL, settle, lambda: None)
+    failed.commit({"sum": 1}, succeeded=False)
+    assert failed.amounts is None
+
+
+def test_what_a_successful_call_has_used() -> None:
+    assert amounts_used((*ALL, posting("count")), {"sum": 12, "level": 3}) == {"count": 1, "sum": 12}
+    assert amounts_used((posting("sum"), posting("count", "release")), {"sum": 0}) == {}

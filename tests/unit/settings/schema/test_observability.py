@@ -47,3 +47,19 @@ def test_buckets_ascend() -> None:
 def test_what_is_wrong_is_named(text: str, problem: str) -> None:
     [line] = added(f"observability: {{traces: {text}}}")
     assert problem in line
+
+
+def test_usage_has_defaults_and_is_off_without_them() -> None:
+    text = LEAST + "redis: {url: 'redis://127.0.0.1:1'}\n"
+    usage = parse(text + "observability: {usage: {}}\n", "f", {}).observability.usage
+    assert usage is not None
+    assert (usage.retention, usage.max_rows) == (400 * 86_400, 100_000)
+    assert parse(text, "f", {}).observability.usage is None
+
+
+@pytest.mark.parametrize(
+    "text", ["{retention: 23h}", "{retention: 0s}", "{max_rows: 10}", "{max_rows: 1e9}", "{rows: 1}"]
+)
+def test_usage_has_bounds(text: str) -> None:
+    [line] = added(f"redis: {{url: 'redis://127.0.0.1:1'}}\nobservability: {{usage: {text}}}")
+    assert "observability.usage" in line
