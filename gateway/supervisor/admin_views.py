@@ -14,6 +14,8 @@ from gateway import __version__
 from gateway.admin.actor import actor_of
 from gateway.admin.audit_view import audit_view
 from gateway.admin.connection import json_reply
+from gateway.admin.description_view import PATH as DESCRIPTION
+from gateway.admin.description_view import describe
 from gateway.admin.errors_view import error_fields, errors_view
 from gateway.admin.fleet_views import fleet_views
 from gateway.admin.key_views import KeyResources
@@ -70,6 +72,7 @@ def views(
 
     return {
         **configuration_views(snapshot),
+        DESCRIPTION: describe,
         "/audit": audit_view(audit, SYSTEM_CLOCK),
         "/mirror": mirror_view(pool.queryable),
         "/errors": errors_view(pool.errors.records),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner
+from jsonschema import Draft202012Validator
 
 from gateway.cli import main
 from gateway.system.users import user_name
@@ -15,6 +16,9 @@ from tests.fakes import until
 from tests.gateway_process import GatewayProcess, running
 from tests.journeys.multi_worker import TOKEN, written
 from tests.redis_server import RedisProcess
+
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+UUID = "6d84e126-d10c-4e52-bbfb-bd4c92bc8333"
 
 
 def command(gateway: GatewayProcess, *arguments: str) -> str:
@@ -36,6 +40,23 @@ def logged(gateway: GatewayProcess) -> list[dict[str, Any]]:
     return [{name: line[name] for name in line if name not in ("timestamp", "level", "event")} for line in lines]
 
 
+QUERIES = {"/limits": "?key=acme-ci", "/explain": "?method=GET&target=/v1/x", "/requests/{id}": ""}
+
+
+def check_replies(gateway: GatewayProcess) -> None:
+    """Every page replies as the OpenAPI document of the admin listener says."""
+    document = json.loads(gateway.admin("/openapi.json")[1])
+    for path, item in document["paths"].items():
+        if "get" not in item:
+            continue
+        concrete = path.replace("/requests/{id}", f"/requests/{UUID}").replace("{id}", "acme-ci")
+        status, body = gateway.admin(concrete + QUERIES.get(path, ""), "GET", BEARER)
+        content = item["get"]["responses"][str(status)]["content"]
+        if "application/json" in content:
+            schema = {**content["application/json"]["schema"], "components": document["components"]}
+            Draft202012Validator(schema).validate(json.loads(body))
+
+
 async def test_every_change_is_recorded(tmp_path: Path, redis_server: RedisProcess) -> None:
     yaml = written(1, redis=redis_server, keys="{store: redis}")
     with running(yaml, tmp_path) as gateway:
@@ -45,9 +66,8 @@ async def test_every_change_is_recorded(tmp_path: Path, redis_server: RedisProce
         ]
         command(gateway, "keys", "update", "acme-ci", "--expires", "2099-01-01T00:00:00Z", "-c", file, "--yes")
         rotated = command(gateway, "keys", "rotate", "acme-ci", "-c", file, "--output", "json")
-        bearer = {"Authorization": f"Bearer {TOKEN}"}
-        created = json.loads(gateway.admin("/keys", "POST", bearer)[1])
-        assert gateway.admin(f"/keys/{created['id']}", "DELETE", bearer)[0] == 200
+        created = json.loads(gateway.admin("/keys", "POST", BEARER)[1])
+        assert gateway.admin(f"/keys/{created['id']}", "DELETE", BEARER)[0] == 200
         command(gateway, "limits", "reset", "acme-ci")
         command(gateway, "maintenance", "on")
         command(gateway, "maintenance", "off")
@@ -56,6 +76,7 @@ async def test_every_change_is_recorded(tmp_path: Path, redis_server: RedisProce
         gateway.signal(signal.SIGHUP)
         await until(lambda: len(records(gateway)) == 10, 20.0)
         found = records(gateway)
+        check_replies(gateway)
         assert [(record["action"], record["object"], record["outcome"]) for record in found] == [
             ("reload", "configuration", "refused"),
             ("reload", "configuration", "done"),
