@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from tests.fakes import PAUSE_S, turn
 from tests.gateway_process import KEY, digest
 from tests.journeys.backends import Front, ask, counted, counts, enveloped
 from tests.raw_client import RawReply
@@ -87,4 +88,4 @@ async def until_served(here: Front, path: str, within_s: float = 5.0) -> None:
     """Whoever has a reply may ask again before the gateway has noted that the call is over."""
     async with asyncio.timeout(within_s):
         while (await ask(here.gateway, "GET", path, key=NARROW)).status != 200:
-            pass
+            await turn(PAUSE_S)

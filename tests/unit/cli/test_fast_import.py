@@ -2,6 +2,8 @@
 
 import gc
 import ssl
+import subprocess
+import sys
 
 from gateway.cli.fast_import import fast_imports
 
@@ -28,3 +30,18 @@ def test_a_command_that_cannot_be_imported_changes_nothing_either() -> None:
     assert gc.isenabled()
     assert ssl.create_default_context is make
     gc.unfreeze()
+
+
+def test_the_client_of_redis_imports_no_telemetry_and_who_wants_it_finds_it() -> None:
+    program = """
+import sys
+from gateway.cli.fast_import import TELEMETRY, fast_imports
+with fast_imports():
+    import redis.asyncio
+assert not [name for name in sys.modules if name.partition(".")[0] == TELEMETRY]
+import opentelemetry.trace
+with fast_imports():
+    import opentelemetry.trace
+assert TELEMETRY in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
