@@ -36,9 +36,11 @@ Layers (each imports only those below it; import-linter checks)
         __main__ > cli > supervisor         commands; the process that owns sockets, shared memory and configuration
         worker                              one worker process
         dry_run                             requests that are explained, tested or replayed, and never sent
+        console                             the operator's page, its data and its actions
         edge | admin                        the two listeners, on aiohttp
         pipeline > stages | reuse           the life of a request; stages do not import one another. reuse: replies that
                                             answer more than one request
+        history                             the last hour: what workers count, targets, reloads
         exchange                            one request and all about it
         key_management                      changes of keys in Redis, by commands and over HTTP
         usage | config_diff | keystore      reports of limits; `gateway diff`; keys that are kept in Redis

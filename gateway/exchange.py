@@ -210,3 +210,6 @@ None if nothing is exported.
 
 CountUsage: TypeAlias = Callable[[Exchange, int], None]
 """Counts an exchange that has ended in the usage of its caller, given its status."""
+
+CountActivity: TypeAlias = Callable[[Exchange, int, ReplySource, float], None]
+"""Counts an exchange that has ended for the history, given its status, who made that, and its duration in seconds."""

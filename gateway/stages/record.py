@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 import structlog
 
-from gateway.exchange import CountUsage, Exchange, ExportSpans, ReplySource
+from gateway.exchange import CountActivity, CountUsage, Exchange, ExportSpans, ReplySource
 from gateway.kernel.faults import KEY_AMBIGUOUS, LIMITER_UNAVAILABLE, RATE_LIMITED, GatewayError
 from gateway.kernel.http.key_scrubbing import decode, fold
 from gateway.kernel.key_format import without_keys
@@ -103,13 +103,13 @@ class Recorder:
     """Counts exchanges and writes their access lines.
 
     `secret_name` is the query parameter that carries keys. `errors` keeps the exchanges that ended in an error; None
-    keeps none.
-    `export_spans` is None without traces, `count_usage` without `observability.usage`.
+    keeps none. `export_spans`, `count_usage` and `count_activity` are None where that is not wanted.
     """
 
     def __init__(self, metrics: Metrics, log: AccessLog, secret_name: str, errors: ErrorLog | None = None) -> None:
         self._metrics = metrics
         self._errors = errors
+        self.count_activity: CountActivity | None = None
         self.export_spans: ExportSpans | None = None
         self.count_usage: CountUsage | None = None
         self._log = log
@@ -170,6 +170,8 @@ class Recorder:
         if self.count_usage is not None:
             self.count_usage(x, status)
         self._count(x, status, source, total_s)
+        if self.count_activity is not None:
+            self.count_activity(x, status, source, total_s)
         if x.decision is not None and not x.peeked:
             self._count_decision(x, x.decision)
         if x.upstream_s and x.route is not None and x.route.upstream is not None:

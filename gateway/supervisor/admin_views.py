@@ -25,9 +25,11 @@ from gateway.admin.usage_view import usage_view
 from gateway.audit.records import Actor, AuditEntry
 from gateway.audit.shared_trail import SharedAuditTrail
 from gateway.audit.trail import AuditTrail
+from gateway.console.history_views import history_view, reloads_view
 from gateway.fleet.membership import FleetMembership, OwnRecord, advertised_address
 from gateway.fleet.query import QUESTION as FLEET
 from gateway.fleet.record import GatewayRecord
+from gateway.history.node_history import NodeHistory
 from gateway.supervisor.config_views import configuration_views
 from gateway.supervisor.limit_views import QueryableWorker, limit_views, reset_view
 from gateway.supervisor.status import target_states
@@ -42,10 +44,11 @@ def add_pages(
     pool: WorkerPool,
     audit: SharedAuditTrail,
     fleet: FleetMembership,
+    history: NodeHistory,
     reload: "Callable[[Actor], asyncio.Future[list[str]]]",
 ) -> None:
     """Have `admin` serve all pages and changes."""
-    admin.views |= views(snapshot, pool, audit, fleet)
+    admin.views |= views(snapshot, pool, audit, fleet, history)
     admin.changes |= changes(reload, pool, audit.trail)
     admin.resources |= KeyResources(lambda: snapshot().config, pool.threads, audit.trail).handlers()
 
@@ -57,7 +60,11 @@ def audit_trail(snapshot: Callable[[], Snapshot], pool: WorkerPool) -> SharedAud
 
 
 def views(
-    snapshot: Callable[[], Snapshot], pool: WorkerPool, audit: SharedAuditTrail, fleet: FleetMembership
+    snapshot: Callable[[], Snapshot],
+    pool: WorkerPool,
+    audit: SharedAuditTrail,
+    fleet: FleetMembership,
+    history: NodeHistory,
 ) -> dict[str, View]:
     """Return the pages by path, for the configuration in force."""
 
@@ -68,7 +75,7 @@ def views(
         serving = snapshot()
         queries = [worker.query("connections", {}) for worker in pool.queryable() if worker.snapshot is serving]
         responses = [response.body for response in await asyncio.gather(*queries) if response is not None]
-        return json_reply(200, {"upstreams": target_states(serving, SYSTEM_CLOCK, responses)})
+        return json_reply(200, {"upstreams": target_states(serving, SYSTEM_CLOCK, responses, history.targets)})
 
     return {
         **configuration_views(snapshot),
@@ -76,6 +83,8 @@ def views(
         "/audit": audit_view(audit, SYSTEM_CLOCK),
         "/mirror": mirror_view(pool.queryable),
         "/errors": errors_view(pool.errors.records),
+        "/history": history_view(history, SYSTEM_CLOCK),
+        "/reloads": reloads_view(history),
         "/maintenance": maintenance_view(pool.switch),
         "/workers": workers,
         "/targets": targets,

@@ -32,7 +32,7 @@ class Reloader:
     """`read` reads and compiles the configuration in a thread; it raises ConfigError, OSError or UnicodeError.
 
     `put_into_force` raises OSError or WorkerStartError, and has then changed nothing. `changing` is held during a
-    reload.
+    reload. `on_refused` gets what is wrong with a configuration.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class Reloader:
         threads: Threads,
         metrics: NodeMetrics,
         notifier: Notifier,
+        on_refused: Callable[[list[str]], None],
     ) -> None:
         self._read = read
         self._put_into_force = put_into_force
@@ -50,6 +51,7 @@ class Reloader:
         self._threads = threads
         self._metrics = metrics
         self._notifier = notifier
+        self._on_refused = on_refused
         self.due = False
         """Whether a reload waits for the lock `changing`."""
 
@@ -84,6 +86,7 @@ class Reloader:
             log.error("configuration refused", problem=problem)
         metrics.reload_successful.set(0)
         metrics.reloads.labels("failure").inc()
+        self._on_refused(problems)
         return problems
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.history.target_events import CIRCUIT, TargetEvent, TargetEvents, circuit_of, state_of
 from gateway.kernel.clock import Clock
 from gateway.observe.node_metrics import NodeMetrics
 from gateway.settings.schema.upstreams import TargetSettings, UpstreamSettings
@@ -14,6 +15,7 @@ from gateway.table.snapshot import Snapshot
 from gateway.upstream.shared_state import TargetRow, UpstreamRow
 
 _decode = msgspec.json.Decoder(dict[str, list[dict[str, int]]]).decode
+_MOST_EVENTS = 10
 
 
 def show(snapshot: Snapshot, metrics: NodeMetrics, clock: Clock) -> None:
@@ -36,24 +38,26 @@ def show(snapshot: Snapshot, metrics: NodeMetrics, clock: Clock) -> None:
     )
 
 
-def target_states(snapshot: Snapshot, clock: Clock, connections: Sequence[bytes]) -> list[dict[str, Any]]:
+def target_states(
+    snapshot: Snapshot, clock: Clock, connections: Sequence[bytes], events: TargetEvents
+) -> list[dict[str, Any]]:
     """Return the states of all targets, by upstream.
 
-    `connections` are the workers' responses to the query `connections`, in JSON.
+    `connections` are the workers' responses to the query `connections`, in JSON. `events` says how they came about.
     """
     now = clock.monotonic()
     counts = [_decode(response) for response in connections]
-    return [
-        {
-            "id": upstream.id,
-            "circuit": None if upstream.breaker is None else _circuit_breaker(row, now),
-            "targets": [
-                _target(target, each, now) | {"connections": _sum([count[upstream.id][number] for count in counts])}
-                for number, (target, each) in enumerate(zip(upstream.targets, row.targets, strict=True))
-            ],
-        }
-        for upstream, row in _upstreams(snapshot)
-    ]
+    shown: list[dict[str, Any]] = []
+    for upstream, row in _upstreams(snapshot):
+        targets = [
+            _target(target, each, now)
+            | _past(events, upstream.id, str(target.url))
+            | {"connections": _sum([count[upstream.id][number] for count in counts])}
+            for number, (target, each) in enumerate(zip(upstream.targets, row.targets, strict=True))
+        ]
+        circuit = _circuit_breaker(row, now) | _past(events, upstream.id, CIRCUIT)
+        shown.append({"id": upstream.id, "circuit": None if upstream.breaker is None else circuit, "targets": targets})
+    return shown
 
 
 def _upstreams(snapshot: Snapshot) -> Iterator[tuple[UpstreamSettings, UpstreamRow]]:
@@ -73,19 +77,33 @@ def _open(row: UpstreamRow) -> float:
 
 
 def _circuit_breaker(row: UpstreamRow, now: float) -> dict[str, Any]:
-    if not row.opens:
-        return {"state": "closed"}
-    if now < row.open_until:
-        return {"state": "open", "left_s": round(row.open_until - now, 3)}
-    return {"state": "half open"}
+    state = circuit_of(row, now)
+    return {"state": state} | ({"left_s": round(row.open_until - now, 3)} if state == "open" else {})
+
+
+def _past(events: TargetEvents, upstream: str, target: str) -> dict[str, Any]:
+    """Return since when it has its state, if that has changed, and the last changes, the newest first."""
+    found = [event for event in reversed(events.events) if (event.upstream, event.target) == (upstream, target)]
+    since = events.since(upstream, target)
+    return ({} if since is None else {"since": _time(since)}) | (
+        {"history": [_change(event) for event in found[:_MOST_EVENTS]]} if found else {}
+    )
+
+
+def _change(event: TargetEvent) -> dict[str, Any]:
+    reason = {} if event.reason is None else {"reason": event.reason}
+    return {"at": _time(event.at), "before": event.before, "state": event.state, **reason}
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _target(target: TargetSettings, row: TargetRow, now: float) -> dict[str, Any]:
-    state = "down" if row.down else "ejected" if row.ejected(now) else "trial" if row.ejections else "up"
-    shown: dict[str, Any] = {"url": str(target.url), "weight": target.weight, "state": state}
+    shown: dict[str, Any] = {"url": str(target.url), "weight": target.weight, "state": state_of(row, now)}
     if row.checked_at:
         verdict, against = row.findings
-        at = datetime.fromtimestamp(row.checked_at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        at = _time(row.checked_at)
         shown["check"] = {"verdict": verdict.name.lower(), "against": against, "result": row.result, "at": at}
     if row.ejected(now):
         shown["ejection"] = {

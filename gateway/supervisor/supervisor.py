@@ -15,6 +15,7 @@ from gateway import __version__
 from gateway.admin.listener import AdminListener
 from gateway.audit.actors import local_cause
 from gateway.edge.connection_limits import raise_descriptors
+from gateway.history.node_history import NodeHistory
 from gateway.net.listen import bind, spelled
 from gateway.observe.direct_writer import DirectWriter
 from gateway.observe.log import Log, announce, installed_log
@@ -68,6 +69,7 @@ class Supervisor:
         self.pool = WorkerPool(self.sockets, self.metrics, stuck_after_s)
         self._fleet = fleet_membership(lambda: self.snapshot, self.pool.queryable, lambda: self.admin.address)
         self.pool.switch = self._inherited.switch
+        self.history = NodeHistory(SYSTEM_CLOCK, self.pool)
         self._restart = HotRestart(self._start_successor, self._give_way, alone=self._inherited.predecessor is None)
         self._reloader = Reloader(
             lambda: snapshot_of(*reread(), self.snapshot.source),
@@ -76,6 +78,7 @@ class Supervisor:
             self.pool.threads,
             self.metrics,
             self._notifier,
+            self.history.refused,
         )
         self._coalescer = Coalescer(self._reloader.reload)
         self._audit = audit_trail(lambda: self.snapshot, self.pool)
@@ -270,6 +273,7 @@ class Supervisor:
         if not self._not_ready_reasons:
             self.pool.run_in_background(self._fleet.tick())
         self.pool.reap()
+        self.history.collect(self.snapshot)
         # After a pause of this process, as when the machine was suspended, workers only seem to hang.
         if now - due < TICK_S and not self._restart.over:
             self.pool.check_workers(now)
@@ -282,7 +286,9 @@ class Supervisor:
     def _admin(self, config: Config) -> AdminListener:
         admin = AdminListener(str(config.admin.address), self.metrics, self._readiness)
         admin.restrict(config.admin_token(), config.admin.hosts, config.admin_addresses())
-        add_pages(admin, lambda: self.snapshot, self.pool, self._audit, self._fleet, self._reloads.request)
+        add_pages(
+            admin, lambda: self.snapshot, self.pool, self._audit, self._fleet, self.history, self._reloads.request
+        )
         return admin
 
 

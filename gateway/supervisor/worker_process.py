@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
+from gateway.history.feed import ActivityFeed
 from gateway.observe.recent_errors import ErrorRing
 from gateway.observe.shared_memory import Region
 from gateway.settings.schema.server import ListenerSettings
@@ -92,6 +93,7 @@ class WorkerProcess:
         self.errors = errors
         self.memory = memory or WorkerMemory.shared()
         self.heartbeat = Heartbeat()
+        self.activity = ActivityFeed()
         self.started_at = SYSTEM_CLOCK.monotonic()
         self.serving_since: float | None = None
         self.state: State = "starting"
@@ -122,6 +124,7 @@ class WorkerProcess:
                 workers,
                 self.memory,
                 switch or MaintenanceSwitch(),
+                self.activity,
             )
             with theirs:
                 self.pid = fork(partial(work, snapshot, context), (theirs.fileno(), self._stacks_fd, *listening))

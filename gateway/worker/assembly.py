@@ -24,6 +24,8 @@ from gateway.exchange import ServeExchange
 from gateway.fleet.query import QUESTION, fleet_query
 from gateway.fleet.registry import SCRIPT as FLEET
 from gateway.fleet.registry import FleetRegistry
+from gateway.history.activity import Activity
+from gateway.history.feed import ActivityFeed
 from gateway.kernel.ids import Ids
 from gateway.keystore.reader import SCRIPTS as KEY_SCRIPTS
 from gateway.keystore.sync import key_sync
@@ -84,7 +86,7 @@ class WorkerContext(msgspec.Struct, frozen=True):
     `sockets` are the bound sockets of each listener. `control` is the worker's end of the channel. `stacks_fd` is the
     file to which the signal DUMP_STACKS writes. `workers` is the number of workers of this node, one of which
     `checks_targets`. `memory` is the shared memory for what has to survive this worker, and
-    `maintenance` the switch of all workers.
+    `maintenance` the switch of all workers. The worker publishes on `activity` what it has counted.
     """
 
     sockets: list[tuple[ListenerSettings, list[socket.socket]]]
@@ -97,6 +99,7 @@ class WorkerContext(msgspec.Struct, frozen=True):
     workers: int
     memory: WorkerMemory
     maintenance: MaintenanceSwitch
+    activity: ActivityFeed
 
 
 class Assembly:
@@ -116,6 +119,7 @@ class Assembly:
             secret_names=(config.auth.key.header, config.auth.key.query),
         )
         self.metrics = Metrics(buckets=observability.metrics.buckets, region=context.region.reopened())
+        self.activity = Activity(context.activity)
         self.write_batch = WriteBatch()
         self.compressor = Compressor()
         self.unread = UnreadReplies(config.server.limits.unread, self.metrics.replies_not_taken.inc)
@@ -178,6 +182,7 @@ class Assembly:
         compiled = Compiled(config, table, credentials, self.snapshot.faults, self.upstreams, named)
         errors = ErrorLog(self.context.errors, SYSTEM_CLOCK.wall)
         recorder = Recorder(self.metrics, self.log.access, config.auth.key.query, errors)
+        recorder.count_activity = self.activity.count
         if self.spans is not None:
             recorder.export_spans = SpanExport(self.spans.offer, SYSTEM_CLOCK.wall, Ids(os.urandom))
         if self.usage is not None:

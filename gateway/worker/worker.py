@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import faulthandler
 import gc
+import math
 import signal
 from collections import deque
 from itertools import count
@@ -144,6 +145,7 @@ class Worker:
             await asyncio.get_running_loop().run_in_executor(None, self.assembly.spans.close)
         await asyncio.get_running_loop().run_in_executor(None, self.assembly.log.close)
         self.assembly.metrics.refresh()
+        self.assembly.activity.publish(math.inf)
         self.channel.close()
 
     def _on_message(self, message: Message, fds: list[int]) -> None:
@@ -194,6 +196,7 @@ class Worker:
         self._lags.append(max(now - due, 0.0))
         self.context.heartbeat.beat(now, max(self._lags), self.assembly.connections, int(metrics.in_flight.value))
         metrics.refresh()
+        self.assembly.activity.publish(now)
         if next(self._beats) % BEATS_TO_TRIM == 0:
             trim()
         asyncio.get_running_loop().call_later(BEAT_S, self._beat, now + BEAT_S)

@@ -7,6 +7,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.exchange import CacheUse, Coded, Exchange, Reply, ShowPath
+from gateway.history.activity import Activity
+from gateway.history.feed import ActivityFeed
 from gateway.kernel.faults import (
     CLIENT_CLOSED,
     KEY_AMBIGUOUS,
@@ -286,3 +288,12 @@ def test_usage_is_counted_with_the_status_that_is_recorded() -> None:
     other.recorder.count_usage = lambda _, status: seen.append(("", status))
     other.record(served(outcome="abandoned"))
     assert seen == [("", 499)]
+
+
+def test_an_exchange_is_counted_for_the_history(recording: Recording) -> None:
+    feed = ActivityFeed()
+    activity = Activity(feed)
+    recording.recorder.count_activity = activity.count
+    recording.record(served())
+    activity.publish(1.0)
+    assert len(feed.after(0)) == 1

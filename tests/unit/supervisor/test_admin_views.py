@@ -10,6 +10,7 @@ from aiohttp.test_utils import make_mocked_request
 from gateway.admin.listener import View
 from gateway.audit.query import AuditQuery
 from gateway.audit.records import Actor
+from gateway.history.node_history import NodeHistory
 from gateway.observe.recent_errors import ErrorRecord
 from gateway.settings import parse
 from gateway.supervisor.admin_views import changes, fleet_membership, mirror_view, purge_view, views
@@ -18,6 +19,7 @@ from gateway.supervisor.worker_process import QueryResponse
 from gateway.table.snapshot import Snapshot
 from gateway.upstream.maintenance_switch import MaintenanceSwitch
 from tests.audited import shared_in_memory, trail_in_memory
+from tests.clocks import ManualClock
 from tests.unit.supervisor.test_limit_views import FakeWorker
 from tests.unit.supervisor.test_status import snapshot
 from tests.yaml_files import LEAST
@@ -103,13 +105,16 @@ async def shown(view: View, path: str) -> tuple[int, Any]:
 async def test_workers_targets_and_errors_have_pages() -> None:
     serving = snapshot("http://a")
     pool = FakePool(serving)
+    history = NodeHistory(ManualClock().clock, cast(WorkerPool, pool))
     fleet = fleet_membership(lambda: serving, pool.queryable, lambda: "127.0.0.1:9901")
-    pages = views(lambda: serving, cast(WorkerPool, pool), shared_in_memory(TRAIL), fleet)
+    pages = views(lambda: serving, cast(WorkerPool, pool), shared_in_memory(TRAIL), fleet, history)
     _, workers = await shown(pages["/workers"], "/workers")
     assert [(each["generation"], each["worker"]) for each in workers["workers"]] == [(2, 0), (2, 1), (1, 0)]
     assert workers["workers"][0]["event_loop_lag_s"] == 0.001234
     _, targets = await shown(pages["/targets"], "/targets")
     assert targets["upstreams"][0]["targets"][0]["connections"] == {"idle": 1, "active": 2, "pending": 3}
+    assert (await shown(pages["/history"], "/history"))[1]["span"] == "10m"
+    assert [each["result"] for each in (await shown(pages["/reloads"], "/reloads"))[1]["reloads"]] == ["started"]
     assert await shown(pages["/errors"], "/errors") == (200, {"errors": []})
     path = "/requests/6d84e126-d10c-4e52-bbfb-bd4c92bc8333"
     assert (await shown(pages["/requests/"], path))[1]["records"] == []

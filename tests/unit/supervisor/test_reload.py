@@ -41,7 +41,10 @@ class Node:
         self.changing = asyncio.Lock()
         self.in_force: list[Snapshot] = []
         self._error = error
-        self.reloader = Reloader(read, self._put_into_force, self.changing, Threads(), self.metrics, Notifier({}))
+        self.refused: list[str] = []
+        self.reloader = Reloader(
+            read, self._put_into_force, self.changing, Threads(), self.metrics, Notifier({}), self.refused.extend
+        )
 
     async def _put_into_force(self, snapshot: Snapshot) -> None:
         if self._error is not None:
@@ -79,6 +82,7 @@ async def test_every_failure_is_reported_and_changes_nothing(
     assert problem in found
     assert [(line["event"], line["problem"]) for line in lines] == [("configuration refused", found)]
     assert (node.in_force, node.reloads("success"), node.reloads("failure")) == ([], 0, 1)
+    assert node.refused == [found]
 
 
 async def test_it_is_due_while_it_waits_for_another_change() -> None:

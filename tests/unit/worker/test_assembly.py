@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.history.feed import ActivityFeed
 from gateway.observe.recent_errors import ErrorRing
 from gateway.observe.shared_memory import Region
 from gateway.settings import parse
@@ -42,6 +43,7 @@ def assembled(text: str, *, checks_targets: bool = False, least: str = LEAST) ->
             1,
             WorkerMemory.shared(),
             MaintenanceSwitch(),
+            ActivityFeed(),
         )
         yield Assembly(compile_snapshot(config, None, "gateway.yaml"), context)
 

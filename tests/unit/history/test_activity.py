@@ -1,0 +1,153 @@
+"""history/activity.py: exchanges counted by route, key, organisation and target, and published within bounds."""
+
+import math
+
+import msgspec
+import pytest
+
+from gateway.exchange import Exchange, Reply
+from gateway.history.activity import MOST_ROWS, Activity, ActivityReport, NearLimit
+from gateway.history.feed import LONGEST_BYTES, ActivityFeed
+from gateway.history.measures import CLIENT_ERRORS, LIMITED, OTHER, SERVER_ERRORS, Counts, HistoryDimension, requests
+from gateway.kernel.faults import NO_ROUTE, RATE_LIMITED, GatewayError
+from gateway.kernel.limits.quota import Meter, MeterState
+from gateway.kernel.limits.token_bucket import Decision, WindowState
+from gateway.upstream.call import Answer
+from tests.samples import MINUTE, caller, exchange, route
+from tests.unit.upstream.calls import call
+
+
+class Counted:
+    """An Activity, and what it has published."""
+
+    def __init__(self, most_bytes: int = LONGEST_BYTES) -> None:
+        self.feed = ActivityFeed()
+        self.activity = Activity(self.feed, most_bytes)
+
+    def published(self) -> ActivityReport:
+        self.activity.publish(math.inf)
+        ((_, content),) = self.feed.after(0)
+        return msgspec.msgpack.decode(content, type=ActivityReport)
+
+    def rows(self, dimension: HistoryDimension) -> dict[tuple[str, ...], Counts]:
+        return self.published().tables[dimension]
+
+
+@pytest.fixture
+def counted() -> Counted:
+    return Counted()
+
+
+def decided(remaining: int, retry_s: float = 0.0) -> Decision:
+    return Decision(not retry_s, "local", (WindowState(MINUTE, remaining, 1.0, retry_s),))
+
+
+def answered(**changes: object) -> Exchange:
+    """An exchange that a target has answered."""
+    x = exchange(route=route(), caller=caller(), call=call(), upstream_s=0.004, decision=decided(299))
+    x.answer = Answer(200, [], b"", None, 0, "10.0.0.1:80")
+    for name, value in changes.items():
+        setattr(x, name, value)
+    return x
+
+
+def test_an_exchange_counts_for_its_route_key_organisation_and_target(counted: Counted) -> None:
+    counted.activity.count(answered(), 200, "upstream", 0.010)
+    counted.activity.count(answered(), 200, "upstream", 0.010)
+    published = counted.published()
+    names = {dimension: [*table] for dimension, table in published.tables.items()}
+    assert names == {
+        "route": [("orders",)],
+        "key": [("acme-ci",)],
+        "organization": [("acme",)],
+        "target": [("orders", "10.0.0.1:80")],
+        "error": [],
+        "refusal": [],
+    }
+    assert all(requests(counts) == 2 for table in published.tables.values() for counts in table.values())
+    assert published.near_limits == []
+
+
+def test_an_error_counts_by_status_code_source_and_fault(counted: Counted) -> None:
+    x = exchange(error=GatewayError(NO_ROUTE))
+    x.reply = Reply(404, [], b"", code=1005)
+    counted.activity.count(x, 404, "gateway", 0.001)
+    tables = counted.published().tables
+    assert [*tables["error"]] == [("404", "1005", "gateway", "no_route")]
+    assert tables["route"]["-",][CLIENT_ERRORS] == 1
+    assert tables["key"] == tables["target"] == {}
+
+
+def test_a_call_that_no_target_answers_counts_for_the_upstream(counted: Counted) -> None:
+    counted.activity.count(answered(answer=None), 503, "gateway", 0.010)
+    tables = counted.published().tables
+    assert tables["target"]["orders", ""][SERVER_ERRORS] == 1
+    assert [*tables["error"]] == [("503", "", "gateway", "")]
+
+
+def test_what_refuses_a_key_is_counted_by_limit(counted: Counted) -> None:
+    meter = Meter("encodings", "count", 5, "key", RATE_LIMITED)
+    refused = decided(0, retry_s=3.0)
+    refused.spent = (MeterState(meter, 5, None),)
+    x = answered(decision=refused, call=None, answer=None, error=GatewayError(RATE_LIMITED))
+    counted.activity.count(x, 429, "gateway", 0.001)
+    counted.activity.count(x, 429, "gateway", 0.001)
+    published = counted.published()
+    assert {name: requests(counts) for name, counts in published.tables["refusal"].items()} == {
+        ("acme-ci", "minute"): 2,
+        ("acme-ci", "encodings"): 2,
+    }
+    assert published.tables["key"]["acme-ci",][LIMITED] == 2
+    assert published.near_limits == [NearLimit("acme-ci", "acme", "minute", "key", 0, 300)]
+
+
+def test_a_429_of_the_service_is_no_refusal(counted: Counted) -> None:
+    counted.activity.count(answered(), 429, "upstream", 0.001)
+    tables = counted.published().tables
+    assert tables["refusal"] == {}
+    assert tables["key"]["acme-ci",][LIMITED] == 0
+
+
+def test_the_last_decision_about_a_key_says_what_is_left(counted: Counted) -> None:
+    counted.activity.count(answered(decision=decided(200)), 200, "upstream", 0.001)
+    counted.activity.count(answered(decision=decided(75)), 200, "upstream", 0.001)
+    counted.activity.count(answered(decision=decided(1), peeked=True), 200, "upstream", 0.001)
+    assert counted.published().near_limits == [NearLimit("acme-ci", "acme", "minute", "key", 75, 300)]
+
+
+def test_names_beyond_the_bound_are_counted_together(counted: Counted) -> None:
+    for number in range(MOST_ROWS + 5):
+        each = caller(id=f"key-{number}", organization=None)
+        x = answered(caller=each, answer=Answer(200, [], b"", None, 0, f"10.0.0.1:{number}"), decision=decided(0))
+        counted.activity.count(x, 200, "upstream", 0.001)
+    published = counted.published()
+    keys, targets = published.tables["key"], published.tables["target"]
+    assert sum(map(requests, keys.values())) == sum(map(requests, targets.values())) == MOST_ROWS + 5
+    assert requests(keys[OTHER,]) == requests(targets[OTHER, OTHER]) == MOST_ROWS + 5 - (len(keys) - 1)
+    assert len(published.near_limits) == 50
+
+
+def test_what_is_too_long_is_published_with_fewer_rows() -> None:
+    counted = Counted(2000)
+    for number in range(30):
+        counted.activity.count(answered(caller=caller(id=f"key-{number}")), 200, "upstream", 0.001)
+    assert len(counted.rows("key")) == 6
+
+
+def test_what_is_too_long_by_any_means_is_dropped() -> None:
+    counted = Counted(10)
+    counted.activity.count(answered(), 200, "upstream", 0.001)
+    counted.activity.publish(math.inf)
+    assert counted.feed.after(0) == []
+
+
+def test_it_publishes_once_a_second_and_nothing_when_there_was_nothing(counted: Counted) -> None:
+    counted.activity.publish(5.0)
+    assert counted.feed.after(0) == []
+    counted.activity.count(answered(), 200, "upstream", 0.001)
+    counted.activity.publish(5.5)
+    assert counted.feed.after(0) == []
+    counted.activity.publish(6.0)
+    assert [number for number, _ in counted.feed.after(0)] == [1]
+    counted.activity.publish(7.0)
+    assert [number for number, _ in counted.feed.after(0)] == [1]
