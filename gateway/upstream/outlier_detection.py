@@ -12,7 +12,7 @@ Laws:
  - A target does not attract calls by answering errors: when it is less busy than another target, it gets a call in
    place of that one only if that one answers errors as often or more often.
  - At most `max_percent` of the targets are ejected at the same time, though always one may be. The last target that is
-   called is never ejected.
+   called is never ejected. When it does not answer either, all are called, as if none had been ejected, until one does.
  - Which of the targets that are left are called, and with which weight, is up to kernel/traffic/eligible.py.
 """
 
@@ -194,7 +194,11 @@ class OutlierDetector:
         others = [row for row in self._row.targets if row is not target]
         out = sum(row.ejections > 0 and not row.down for row in others)
         most = max(1, len(self._weights) * rules.max_percent // 100)
-        if target.ejected(now) or out >= most or not any(row.up(now) and not row.ejections for row in others):
+        if not any(row.up(now) and not row.ejections for row in others):
+            self._failures[number] = 0
+            self._call_all(others, target, now)
+            return
+        if target.ejected(now) or out >= most:
             return
         self._failures[number] = 0
         target.ejections += 1
@@ -204,6 +208,18 @@ class OutlierDetector:
         target.reason = reason
         self._changed()
         self._observer.ejected(number, reason, for_s)
+
+    def _call_all(self, others: list[TargetRow], last: TargetRow, now: float) -> None:
+        """Put all targets on probation, as none answers: then all are called. Later ejections are not longer for that.
+
+        The first one that answers is called alone again, and the others are tried.
+        """
+        ejected = [row for row in others if row.ejected(now) and not row.down]
+        for row in ejected:
+            row.ejected_until, row.ejections = now, 1
+        if ejected:
+            last.ejections = 1
+            self._changed()
 
     def _changed(self) -> None:
         self._row.version = now = self._clock.monotonic()

@@ -120,10 +120,10 @@ class OutlierDetection(Section):
     )
     max_ejection_time: PositiveDuration = default("5m", "The longest that becomes.")
     max_ejection_percent: int = Field(
-        default=50,
+        default=100,
         ge=0,
         le=100,
-        description="Most targets that are ejected at once; one may always be, unless it is the last.",
+        description="Most targets that are ejected at once; one may always be, but never the last.",
     )
 
     @model_validator(mode="after")

@@ -93,7 +93,7 @@ def test_an_ejected_one_is_not_ejected_again_by_calls_that_were_under_way(node: 
 def test_only_a_part_of_the_targets_is_ejected(count: int, max_percent: int, most: int) -> None:
     node = Node(count, max_percent=max_percent)
     worker = node.worker()
-    for number in range(count):
+    for number in range(count - 1):
         node.fail(worker, number, 5)
     assert len(node.observer.events) == most
     remaining = called(worker, node.now, count)
@@ -165,3 +165,31 @@ def test_clients_that_leave_a_silent_target_eject_it() -> None:
     assert not node.observer.events  # one of them was patient, and nothing else was answered meanwhile
     worker.given_up(2, 0.25, 0)
     assert node.observer.events == ["2 ejected: upstream_timeout"]
+
+
+def test_when_the_last_one_does_not_answer_either_all_are_called_until_one_does() -> None:
+    node = Node(3, max_percent=100)
+    worker, other = node.worker(), node.worker()
+    for number in range(2):
+        node.fail(worker, number, 3)
+    assert called(other, node.now, 3) == {2}
+    node.fail(worker, 2, 2)
+    assert called(other, node.now, 3) == {2}
+    node.fail(worker, 2, 1)
+    assert called(worker, node.now, 3) == called(other, node.now, 3) == {0, 1, 2}
+    node.fail(worker, 0, 5)
+    assert called(other, node.now, 3) == {0, 1, 2}
+    assert len(node.observer.events) == 2
+    node.now += 0.001
+    other.answered(1, 200)
+    assert called(worker, node.now, 3) == {1}
+    assert {worker.trial(node.now, 5.0), worker.trial(node.now, 5.0)} == {0, 2}
+    node.fail(worker, 0, 1)
+    assert node.row.targets[0].ejected_until - node.now <= 20.0, "no longer for what all had in common"
+
+
+def test_a_single_target_is_on_nobodys_probation() -> None:
+    node = Node(1)
+    worker = node.worker()
+    node.fail(worker, 0, 9)
+    assert (node.row.targets[0].ejections, called(worker, node.now, 1)) == (0, {0})
