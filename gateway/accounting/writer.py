@@ -47,6 +47,7 @@ class UsageWriter:
         self._task: asyncio.Task[None] | None = None
         self._sending = asyncio.Lock()
         self._refused = ""
+        self._is_late = False
         self._collect_s = collect_s
 
     def __repr__(self) -> str:
@@ -80,10 +81,12 @@ class UsageWriter:
             while (batch := self._next()) is not None:
                 reply = await self._call(self._store.command(batch), TAG)
                 if not isinstance(reply, int):
-                    self._report(str(reply))
+                    self._is_late = True
+                    self._report(reply.decode(errors="replace") if isinstance(reply, bytes) else str(reply))
                     return False
                 self._owed.accepted(batch.writer, batch.number)
                 self._journal.accepted(batch)
+            self._is_late = False
             self._report("")
             return True
 
@@ -106,6 +109,7 @@ class UsageWriter:
 
     def _take_over(self, owed: OwedUsage) -> None:
         self._owed.merge(owed)
+        self._is_late = self._is_late or owed.calls > 0
         self._journal.rewrite()
 
     def _report(self, refused: str) -> None:
@@ -120,6 +124,9 @@ class UsageWriter:
     async def _run(self) -> None:
         for collections in count(1):
             await asyncio.sleep(self._collect_s)
-            self.collect()
-            if self._refused or collections % COLLECTIONS_TO_SEND == 0:
-                await self.send()
+            try:
+                self.collect()
+                if self._is_late or collections % COLLECTIONS_TO_SEND == 0:
+                    await self.send()
+            except Exception as bug:  # what comes later must not be lost with it
+                structlog.get_logger().error("bug", what="usage was not sent", exc_info=bug)

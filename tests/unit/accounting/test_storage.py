@@ -90,6 +90,28 @@ def test_rows_of_a_day_are_bounded_as_in_memory(module_redis: RedisProcess) -> N
     assert {route for _, _, route, _ in expected} == {*[f"route{number}" for number in range(8)], OTHER}
 
 
+@pytest.mark.parametrize("denied", ["get", "set", "hget", "hlen", "hset", "expireat", "pfadd"])
+def test_what_redis_refuses_is_data_and_is_not_half_done(module_redis: RedisProcess, denied: str) -> None:
+    rules = [rule for rule in acl_rules("limits", "usage") if rule != f"+{denied}"]
+    module_redis.ask("ACL", "SETUSER", "denied", "reset", "on", ">secret", "~gw:*", *rules)
+    with redis.Redis(port=module_redis.port, username="denied", password="secret", protocol=2) as client:
+        client.execute_command("SCRIPT", "LOAD", ADD_USAGE)
+        command = STORE.command(batch(1, (A, [1, 0, 0, 0]), all=["::1"])).split(b"\r\n")[2::2]
+        for _ in range(2):
+            assert isinstance(client.execute_command(*command), bytes)
+    assert rows(module_redis) == {}
+    assert add(module_redis, batch(1, (A, [1, 0, 0, 0]), all=["::1"])) == 1
+    assert rows(module_redis) == {A: [1, 0, 0, 0]}
+
+
+def test_all_keys_of_a_batch_are_on_one_node_of_a_cluster() -> None:
+    some = batch(1, (A, [7, 0, 0, 0]), ((*A[:3], "encodings"), [9]), one=["::1"], other=["::1"])
+    parts = STORE.command(some).split(b"\r\n")[2::2]
+    assert parts[2] == b"4"
+    assert all(key.startswith(b"gw:1:{usage}:") for key in parts[3:7])
+    assert some.calls == 7
+
+
 def test_what_is_no_row_is_left_out() -> None:
     for field, value in ((b"a|b|c", b"1"), (b"a|b|c|", b""), (b"a|b|c|", b"x"), (b"a|b|c|", b"9" * 20)):
         assert read_row(field, value) is None

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from gateway.accounting.counts import UsageCounts
 from gateway.accounting.owed import BATCH_ROWS
-from gateway.accounting.storage import SCRIPT, UsageStore
+from gateway.accounting.storage import SCRIPT, UsageStore, rows_key
 from gateway.accounting.writer import UsageWriter
 from gateway.limiter.outage_memory import OutageMemory
 from gateway.redis_client.address import RedisConnectionError
@@ -28,14 +28,21 @@ class Connection:
     def __init__(self, server: RedisProcess) -> None:
         self._store = redis_store(server.url, 5.0, (SCRIPT,), lambda _: pack(b"PING"), lambda *, up, reason: None)
         self.loses: Iterator[str] = iter(())
-        """For each call: "answer", "call", or "" for nothing; in the end nothing."""
+        """For each call: "answer", "call", "bug", or "" for nothing; in the end nothing."""
         self.calls = 0
 
     async def __call__(self, command: bytes, tag: str) -> RedisReply:
         self.calls += 1
         loses = next(self.loses, "")
+        if loses == "bug":
+            raise RuntimeError
         reply = RedisConnectionError("away") if loses == "call" else await self._store.call(command, tag)
         return RedisConnectionError("timeout") if loses == "answer" else reply
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the server is taken for one that is there."""
+        return all(server.up and server.availability == "closed" for server in self._store.servers())
 
     @classmethod
     @asynccontextmanager
@@ -145,6 +152,37 @@ async def test_it_collects_and_sends_by_itself(module_redis: RedisProcess) -> No
                     await asyncio.to_thread(module_redis.ask, "PING")
             await one.close()
         assert [line["event"] for line in lines] == ["usage waits for redis", "usage is in redis again"]
+
+
+async def test_a_refusal_of_redis_is_reported_and_does_not_count_against_the_server(module_redis: RedisProcess) -> None:
+    async with Connection.to(module_redis) as connection:
+        module_redis.ask("SET", rows_key("gw", DAY), "not a hash")
+        one = worker(connection)
+        count(one, 1)
+        one.collect()
+        with capture_logs() as lines:
+            for _ in range(5):
+                assert not await one.send()
+        assert [line["event"] for line in lines] == ["usage waits for redis"]
+        assert lines[0]["reason"].startswith("WRONGTYPE")
+        assert connection.is_up
+        module_redis.ask("DEL", rows_key("gw", DAY))
+        await one.close()
+        assert calls_in(module_redis) == 1
+
+
+async def test_a_bug_does_not_end_the_task(module_redis: RedisProcess) -> None:
+    async with Connection.to(module_redis) as connection:
+        one = worker(connection, collect_s=0.001)
+        connection.loses = iter(["bug"])
+        with capture_logs() as lines:
+            one.start()
+            count(one, 3)
+            async with asyncio.timeout(10):
+                while calls_in(module_redis) != 3:
+                    await asyncio.to_thread(module_redis.ask, "PING")
+            await one.close()
+        assert [line["event"] for line in lines] == ["bug"]
 
 
 async def test_memory_that_cannot_be_read_is_given_up(module_redis: RedisProcess) -> None:
