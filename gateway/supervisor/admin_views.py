@@ -26,6 +26,7 @@ from gateway.audit.records import Actor, AuditEntry
 from gateway.audit.shared_trail import SharedAuditTrail
 from gateway.audit.trail import AuditTrail
 from gateway.console.history_views import history_view, reloads_view
+from gateway.console.target_changes import TargetChanges
 from gateway.fleet.membership import FleetMembership, OwnRecord, advertised_address
 from gateway.fleet.query import QUESTION as FLEET
 from gateway.fleet.record import GatewayRecord
@@ -49,7 +50,7 @@ def add_pages(
 ) -> None:
     """Have `admin` serve all pages and changes."""
     admin.views |= views(snapshot, pool, audit, fleet, history)
-    admin.changes |= changes(reload, pool, audit.trail)
+    admin.changes |= changes(reload, pool, audit.trail) | TargetChanges(snapshot, audit.trail, SYSTEM_CLOCK).handlers()
     admin.resources |= KeyResources(lambda: snapshot().config, pool.threads, audit.trail).handlers()
 
 

@@ -18,16 +18,22 @@ from gateway.net.name_resolver import is_literal
 _WIDTH = 10
 """The number of slots in a row."""
 _NUMBER_BYTES = 8
+_NEXT = 1e-6
+"""What is added to a version, so that the other processes read the rows."""
 _FAULTS = tuple(CATALOGUE)
+BY_HAND = "operator"
+"""The reason of an ejection by an operator."""
 
 
 def _outcome(number: float) -> int | str:
     """Return the status or the name of a fault that `_number` has made a number of."""
     found = int(number)
-    return found if found >= 0 else _FAULTS[-1 - found]
+    return found or BY_HAND if found >= 0 else _FAULTS[-1 - found]
 
 
 def _number(found: int | str) -> int:
+    if found == BY_HAND:
+        return 0
     return found if isinstance(found, int) else -1 - _FAULTS.index(found)
 
 
@@ -132,6 +138,18 @@ class UpstreamRow(Row):
         self._targets = dict(targets)
         self.targets = tuple(targets.values())
 
+    def eject_by_hand(self, target: TargetRow, until: float, process: int) -> None:
+        """Eject `target`; afterwards it is on probation. `process` is the id of this process."""
+        target.ejections = max(1.0, target.ejections)
+        target.ejected_until, target.ejected_by, target.reason = until, process, BY_HAND
+        self.version += _NEXT
+
+    def return_by_hand(self, target: TargetRow, now: float) -> None:
+        """End the ejection and the probation of `target`."""
+        target.ejected_until = target.ejections = target.trial_until = 0.0
+        target.back_at = now
+        self.version += _NEXT
+
     def adopt(self, before: "UpstreamRow", now: float) -> None:
         """Copy the row of `before`, and those of the targets that both have. New ones have come `now`."""
         self.slots[:] = before.slots
@@ -179,7 +197,7 @@ class SharedState:
             row.trial_until = 0.0
             for target in row.targets:
                 target.trial_until = 0.0
-            row.version += 1e-6  # makes the other processes read the rows
+            row.version += _NEXT
 
     def _row(self) -> "memoryview[float]":
         row, self._free = self._free[:_WIDTH], self._free[_WIDTH:]

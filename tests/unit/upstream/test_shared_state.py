@@ -105,3 +105,14 @@ def test_a_target_is_ejected_until_its_time_and_says_why() -> None:
     assert target.reason == UPSTREAM_RESET.name
     target.reason = 503
     assert target.reason == 503
+
+
+def test_an_operator_ejects_and_returns_a_target() -> None:
+    row = SharedState({"orders": ["http://a", "http://b"]}).upstreams["orders"]
+    target = row.targets[0]
+    row.eject_by_hand(target, 20.0, 77)
+    assert (target.ejected(19.0), target.reason, target.ejections, target.ejected_by) == (True, "operator", 1, 77)
+    ejected = row.version
+    row.return_by_hand(target, 5.0)
+    assert (target.up(5.0), target.ejections, target.back_at) == (True, 0, 5.0)
+    assert 0 < ejected < row.version
