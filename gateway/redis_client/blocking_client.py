@@ -4,9 +4,11 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import redis
+from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
 from redis.connection import parse_url
 from redis.exceptions import RedisClusterException
+from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from gateway.net.redis_url import RedisUrl, parse, server_url
@@ -59,7 +61,8 @@ def _behind_sentinels(url: RedisUrl) -> redis.Redis:
     if url.scheme == "rediss":
         tls["ssl"] = True
     times = {"protocol": RESP_VERSION, "socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S}
-    host, port = Sentinel(url.hosts, sentinel_kwargs=login | tls | times).discover_master(url.service)  # type: ignore[no-untyped-call]
+    once = {"retry": Retry(NoBackoff(), 0)}  # there are others to ask
+    host, port = Sentinel(url.hosts, sentinel_kwargs=login | tls | times | once).discover_master(url.service)  # type: ignore[no-untyped-call]
     return _server(server_url(url, str(host), int(port)))
 
 
