@@ -6,7 +6,7 @@ writer and its number say whether it was added already, so that one whose answer
 
 from itertools import islice
 
-from gateway.accounting.counts import MAX_CALLERS, MAX_ROWS, DayCounts, row_for
+from gateway.accounting.counts import MAX_CALLERS, MAX_ROWS, DayCounts, UsageRow, row_for
 from gateway.accounting.storage import Batch
 
 BATCH_ROWS = 200
@@ -40,10 +40,12 @@ class OwedUsage:
         day = self.days.setdefault(counts.day, DayCounts.of(counts.day))
         used, added = self.rows, DayCounts.of(counts.day)
         for row, numbers in counts.rows.items():
-            counted = row_for(row, day.rows, used, self._max_rows)
-            used += counted not in day.rows
-            for rows in (day.rows, added.rows):
-                _add(rows.setdefault(counted, [0] * len(numbers)), numbers)
+            counted = row
+            if row not in day.rows:
+                counted = row_for(row, day.rows, used, self._max_rows)
+                used += counted not in day.rows
+            _add(day.rows, counted, numbers)
+            _add(added.rows, counted, numbers)
         callers = sum(len(known) for each in self.days.values() for known in each.callers.values())
         for route, some in counts.callers.items():
             if callers < MAX_CALLERS:
@@ -97,6 +99,10 @@ class OwedUsage:
         self.calls += sum(batch.calls for batch in other.batches)
 
 
-def _add(numbers: list[int], more: list[int]) -> None:
-    for at, number in enumerate(more):
-        numbers[at] += number
+def _add(rows: dict[UsageRow, list[int]], row: UsageRow, more: list[int]) -> None:
+    numbers = rows.get(row)
+    if numbers is None:
+        rows[row] = [*more]
+    else:
+        for at, number in enumerate(more):
+            numbers[at] += number
