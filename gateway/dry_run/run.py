@@ -144,7 +144,7 @@ class _Named:
     def __init__(self, key: Key) -> None:
         self._key = key
 
-    def find(self, _: str, organization: str | None, wall_s: float, __: str, /) -> Caller:
+    def find(self, _: str, organization: str | None, wall_s: float, __: str, ___: bytes = b"", /) -> Caller:
         """See `CallerSource.find`."""
         return speaking_for(self._key, organization, wall_s)
 

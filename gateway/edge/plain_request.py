@@ -4,16 +4,20 @@ A plain request is one that leaves nothing to interpret: a known method, a path,
 form `Name: value`, no field that changes how the connection or the body is read, and a body that has arrived whole.
 Everything else is for the parser, which decides what it means, or that it means nothing.
 
-Law: a plain request is read exactly as the parser would have read it. `tests/properties/test_plain_requests.py`
-compares them.
+Field lines that come again are recognised by their digest, and not read again (`PlainRequestReader`).
+
+Laws: a plain request is read exactly as the parser would have read it, and a recognised one exactly as it was read
+before. `tests/properties/test_plain_requests.py` compares them.
 """
 
 import re
+from collections.abc import Callable
+from hashlib import sha256
 
 import msgspec
 
-from gateway.kernel.http.request_fields import FieldShape, RequestHeaders, may_be_remembered
-from gateway.kernel.memo import Memo
+from gateway.kernel.http.request_fields import FieldShape, HeadFacts, RequestHeaders, may_be_remembered
+from gateway.kernel.memo import MANY_CALLERS, Memo
 
 _METHODS = {name.encode(): name for name in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")}
 _PRINTABLE = bytes(range(0x20, 0x7F)) + b"\r\n"
@@ -22,6 +26,9 @@ _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _MOST_FIELDS = 64
 _MOST_DIGITS = 9
 _REMEMBERED = 1024
+MOST_SEEN = MANY_CALLERS // 2
+"""Digests of field lines that have come once, for which is remembered that they have."""
+_SALT_BYTES = 32
 _NOT_PLAIN = frozenset({
     "expect", "http2-settings", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "tracestate",
     "upgrade",
@@ -49,6 +56,66 @@ class PlainShape(msgspec.Struct, frozen=True, eq=False):
 
 
 _shapes: Memo[tuple[bytes, ...], PlainShape] = Memo(_REMEMBERED)
+
+
+class PlainRequestReader:
+    """Reads plain requests with heads of at most `most_bytes`, and recognises field lines that were read before.
+
+    Field lines are known by their digest with a salt of `entropy`, so that none of them stays in memory. Lines are
+    remembered when they come for the second time: those of many clients differ with each request.
+    """
+
+    __slots__ = ("_known", "_most_bytes", "_salt", "_seen")
+
+    def __init__(self, most_bytes: int, entropy: Callable[[int], bytes]) -> None:
+        self._most_bytes = most_bytes
+        self._salt = entropy(_SALT_BYTES)
+        self._seen: set[bytes] = set()
+        self._known: Memo[bytes, HeadFacts] = Memo(MANY_CALLERS)
+
+    def read(self, data: bytes) -> PlainRequest | None:
+        """Return what `plain_request` does."""
+        line_end = data.find(b"\r\n")
+        head_end = data.find(b"\r\n\r\n", line_end)
+        if line_end < 0 or head_end <= line_end or head_end > self._most_bytes:
+            return None
+        lines = data[line_end + 2 : head_end + 2]
+        digest = sha256(self._salt + lines).digest()
+        facts = self._known.get(digest)
+        if facts is None:
+            return self._new(data, lines, digest)
+        parts = data[:line_end].split(b" ")
+        if len(parts) != 3 or parts[2] != b"HTTP/1.1":
+            return None
+        method, target = _METHODS.get(parts[0]), parts[1]
+        if method is None or target[:1] != b"/" or target.translate(None, _IN_TARGETS):
+            return None
+        body = data[head_end + 4 :]
+        if len(body) != (facts.length or 0):
+            return None
+        return PlainRequest(
+            method, target.decode(), RequestHeaders(facts.shape, None, lines, facts), body, facts.keeps_open
+        )
+
+    def _new(self, data: bytes, lines: bytes, digest: bytes) -> PlainRequest | None:
+        """Return what `plain_request` does, and remember what follows from `lines` if they have come before."""
+        request = plain_request(data, self._most_bytes)
+        if request is not None:
+            if digest in self._seen:
+                self._seen.discard(digest)
+                headers, length = request.headers, len(request.body)
+                facts = HeadFacts(
+                    headers.shape,
+                    headers.get("host") or "",
+                    request.keep,
+                    length if "content-length" in headers else None,
+                )
+                request.headers = RequestHeaders(headers.shape, headers.values, lines, self._known.keep(digest, facts))
+            else:
+                if len(self._seen) >= MOST_SEEN:
+                    self._seen.clear()
+                self._seen.add(digest)
+        return request
 
 
 def plain_request(data: bytes, most_bytes: int) -> PlainRequest | None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
+from msgspec.structs import force_setattr
 
-from gateway.edge.plain_request import PlainRequest
+from gateway.edge.plain_request import PlainRequest, PlainRequestReader
 from gateway.edge.request_body import WholeBody
 from gateway.exchange import Exchange
 from gateway.kernel.faults import (
@@ -82,6 +83,10 @@ class RequestHeadChecker(msgspec.Struct, frozen=True):
     monotonic: Callable[[], float]
     trusts_unix: bool = False
     hosts: Memo[str, None] = msgspec.field(default_factory=lambda: Memo(_REMEMBERED_HOSTS))
+    plain_requests: PlainRequestReader = None  # type: ignore[assignment]  # `__post_init__` makes it
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "plain_requests", PlainRequestReader(self.plain_bytes, self.ids.entropy))
 
     def trusts(self, address: str) -> bool:
         """Return whether a peer at `address` may set X-Forwarded-* and Forwarded. "unix" stands for a unix socket."""
@@ -135,8 +140,10 @@ class RequestHeadChecker(msgspec.Struct, frozen=True):
 
     def exchange(self, method: str, target: str, headers: RequestHeaders, peer: Peer) -> Exchange:
         """Return the Exchange for the parts of a head, before any check."""
-        traceparent, trace_id = join(headers.get(_TRACEPARENT), self.ids)
+        positions = headers.shape.positions
+        traceparent, trace_id = join(headers.get(_TRACEPARENT) if _TRACEPARENT in positions else None, self.ids)
         path, _, query = target.partition("?")
+        facts = headers.facts
         x = Exchange(  # by position: three times as fast as by name, and made for each request
             self.ids.request(),
             self.monotonic(),
@@ -148,7 +155,7 @@ class RequestHeadChecker(msgspec.Struct, frozen=True):
             peer.address,
             self._client(headers, peer) if peer.trusted else peer.address,
             peer.scheme,
-            headers.get(_HOST) or "",
+            (headers.get(_HOST) or "") if facts is None else facts.host,
             traceparent,
             trace_id,
             peer.trusted,

@@ -12,7 +12,6 @@ from aiohttp.streams import EMPTY_PAYLOAD
 
 from gateway.edge.certificates import verified_subject
 from gateway.edge.head_splitter import HeadSplitter
-from gateway.edge.plain_request import plain_request
 from gateway.edge.request_head import Peer, body_length
 from gateway.edge.write_progress import ClientConnectionOwner, WriteProgress
 from gateway.kernel.faults import (
@@ -49,7 +48,7 @@ class RequestReader(WriteProgress):
 
     __slots__ = (
         "_body_since", "_client_address", "_driver", "_eof", "_head_bytes", "_head_since", "_idle_since",
-        "_last_payload", "_lingering", "_payload", "_plain_bytes", "_rejection", "_secure", "_splitter",
+        "_last_payload", "_lingering", "_payload", "_plain_requests", "_rejection", "_secure", "_splitter",
         "_tunnel",
     )  # fmt: skip
 
@@ -60,7 +59,7 @@ class RequestReader(WriteProgress):
         self._rejection: Callable[[], GatewayError] | None = None
         self._payload: StreamReader = EMPTY_PAYLOAD
         self._last_payload: StreamReader = EMPTY_PAYLOAD
-        self._plain_bytes = listener.head_checker.plain_bytes
+        self._plain_requests = listener.head_checker.plain_requests
         self._splitter = HeadSplitter(listener.head_checker.limits.url_bytes)
         self._head_bytes = 0
         self._idle_since = listener.head_checker.monotonic()
@@ -90,7 +89,7 @@ class RequestReader(WriteProgress):
             return
         splitter = self._splitter
         if self._head_since is None and not self._messages and splitter.idle and self._last_payload.is_eof():
-            request = plain_request(data, self._plain_bytes)
+            request = self._plain_requests.read(data)
             if request is not None:
                 self._messages.append((request, EMPTY_PAYLOAD))  # type: ignore[arg-type]  # as in `_reject`
                 self._serve()

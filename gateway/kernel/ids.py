@@ -27,10 +27,10 @@ class Ids:
     the traces that `samples` accepts.
     """
 
-    __slots__ = ("_entropy", "_requests", "_spans", "_threshold", "_traces")
+    __slots__ = ("_requests", "_spans", "_threshold", "_traces", "entropy")
 
     def __init__(self, entropy: Callable[[int], bytes], sampled_share: float = 0.0) -> None:
-        self._entropy = entropy
+        self.entropy = entropy
         rejected = round((1 - sampled_share) * _RANDOM_VALUES)
         self._threshold = f"{rejected:014x}" if rejected < _RANDOM_VALUES else None
         self._requests: list[str] = []
@@ -40,7 +40,7 @@ class Ids:
     def request(self) -> str:
         """Return a UUID of version 4, in lower case."""
         if not self._requests:
-            random = int.from_bytes(self._entropy(_BATCH_BYTES)) & ~_FIXED | _VERSION_4
+            random = int.from_bytes(self.entropy(_BATCH_BYTES)) & ~_FIXED | _VERSION_4
             parts = _UUID.iter_unpack(hexlify(random.to_bytes(_BATCH_BYTES)))
             self._requests = b"\n".join(map(b"-".join, parts)).decode().split("\n")
             self._requests.reverse()
@@ -49,7 +49,7 @@ class Ids:
     def span(self) -> str:
         """Return 16 lower-case hexadecimal digits, not all zero (W3C Trace Context, 3.2.2.4)."""
         while not self._spans:
-            digits = self._entropy(_BATCH_BYTES).hex()
+            digits = self.entropy(_BATCH_BYTES).hex()
             spans = [digits[at : at + 16] for at in range(0, len(digits) - 15, 16)]
             self._spans = [span for span in spans if span != _NO_SPAN]
         return self._spans.pop()
@@ -61,7 +61,7 @@ class Ids:
     def trace_and_span(self) -> tuple[str, str]:
         """Return the ids of a trace that begins here (32 such digits, not all zero) and of its first span."""
         while not self._traces:
-            digits = self._entropy(_BATCH_BYTES).hex()
+            digits = self.entropy(_BATCH_BYTES).hex()
             pairs = [(digits[at : at + 32], digits[at + 32 : at + 48]) for at in range(0, len(digits) - 47, 48)]
             self._traces = [each for each in pairs if each[0] != _NO_TRACE and each[1] != _NO_SPAN]
         return self._traces.pop()

@@ -154,12 +154,14 @@ class StoredKeys:
             return None
         return None if content is None else self._builder.build(content)
 
-    async def find(self, secret: str, organization: str | None, wall_s: float, client: str) -> Caller:
+    async def find(
+        self, secret: str, organization: str | None, wall_s: float, client: str, digest: bytes = b""
+    ) -> Caller:
         """See `Keyring.find`, for a request from the address `client`.
 
         Raises KEY_UNUSABLE, KEYS_UNAVAILABLE and, for a client that guesses, RATE_LIMITED besides.
         """
-        proof = proof_of_secret(secret)
+        proof = digest.hex() or proof_of_secret(secret)
         known = self._known.get(proof)
         if known is None or known.era != self._era:
             if is_misspelt(secret):

@@ -1,15 +1,15 @@
-"""The series of one route and of one upstream, looked up once instead of for each request."""
+"""The series that exchanges which are alike count in, looked up once instead of for each request."""
 
 import msgspec
 
+from gateway.observe.access_log import AccessRecord
 from gateway.observe.instruments import Counter, Histogram
 
 
 class RouteSeries(msgspec.Struct):
-    """The series of one route, looked up once. `requests` are by method, status and source."""
+    """The series of one route, looked up once."""
 
     route: str
-    requests: dict[tuple[str, int, str], Counter]
     duration: Histogram
     overhead: Histogram
     request_bytes: Counter
@@ -21,3 +21,18 @@ class UpstreamSeries(msgspec.Struct):
 
     requests: dict[int, Counter]
     duration: Histogram
+
+
+class ExchangeSeries(msgspec.Struct):
+    """What exchanges have in common that are alike in route, method, status, source, outcome, fault and decision.
+
+    `requests` counts them, `decisions` and `decision_duration` what the limiter decided (None if it did not). `record`
+    is an access record with all that is the same for each of them, None before the first; whoever writes a line sets
+    the rest.
+    """
+
+    route: RouteSeries
+    requests: Counter
+    decisions: Counter | None
+    decision_duration: Histogram | None
+    record: AccessRecord | None = None

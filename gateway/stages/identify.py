@@ -1,6 +1,7 @@
 """Identifies the caller by the key in header or URL and by the organisation, and checks what the caller may use."""
 
 from collections.abc import Awaitable
+from hashlib import sha256
 from typing import Protocol
 
 from gateway.exchange import Exchange
@@ -26,6 +27,7 @@ from gateway.kernel.http.key_scrubbing import (
     secrets_of,
     take_key,
 )
+from gateway.kernel.http.request_fields import HeadFacts
 from gateway.table import Caller, Credentials, Route
 
 
@@ -36,8 +38,10 @@ class CallerSource(Protocol):
     GatewayError. `client` is the address that is charged for unknown keys, and `wall_s` is the Unix time in seconds.
     """
 
-    def find(self, secret: str, organization: str | None, wall_s: float, client: str, /) -> Caller | Awaitable[Caller]:
-        """Return the caller with the key `secret`."""
+    def find(
+        self, secret: str, organization: str | None, wall_s: float, client: str, digest: bytes = b"", /
+    ) -> Caller | Awaitable[Caller]:
+        """Return the caller with the key `secret`. `digest` is its SHA-256 if that is known already."""
         ...
 
     def certified(
@@ -53,6 +57,12 @@ def take_credentials(x: Exchange, credentials: Credentials) -> None:
     Raises GatewayError KEY_AMBIGUOUS for more keys than a request may have, and MALFORMED_PATH or MALFORMED_REQUEST
     when a key is in the path or in Host, where it would reach the upstream.
     """
+    facts = x.headers.facts
+    if facts is not None and facts.credentials is credentials and not x.query:
+        path, key = x.path, x.headers.lines[facts.key_at : facts.key_end].decode()
+        x.header_keys = [key]
+        if "%" not in path and ";" not in path and key not in path:
+            return
     x.header_keys = x.headers.getall(credentials.key_header, [])
     if x.query:
         try:
@@ -102,11 +112,32 @@ def identify(x: Exchange, credentials: Credentials, callers: CallerSource, wall_
 
     Raises GatewayError KEY_MISSING, KEY_AMBIGUOUS, MALFORMED_REQUEST for two organisations, and what `callers` raises.
     """
-    keys = x.header_keys
+    keys, facts = x.header_keys, x.headers.facts
+    if facts is not None and facts.credentials is credentials:
+        return callers.find(keys[0], facts.organization, wall_s, x.client, facts.digest)
     secret = keys[0] if len(keys) == 1 and keys[0] else _secret(x)
+    organization = _organization(x, credentials)
     if secret is None:
-        return callers.certified(x.certificate_subject, _organization(x, credentials), wall_s, x.client)
-    return callers.find(secret, _organization(x, credentials), wall_s, x.client)
+        return callers.certified(x.certificate_subject, organization, wall_s, x.client)
+    if facts is not None and len(keys) == 1:
+        _note_facts(facts, x, credentials, organization)
+    return callers.find(secret, organization, wall_s, x.client)
+
+
+def _note_facts(facts: HeadFacts, x: Exchange, credentials: Credentials, organization: str | None) -> None:
+    """Note what the field lines say about the caller, for the next request that has them."""
+    (key,), lines = x.header_keys, x.headers.lines
+    value = key.encode("utf-8", "surrogateescape")
+    if not value.isascii() or "%" in x.host or key in x.host:
+        return
+    at = 0
+    for name in x.headers.shape.names:
+        end = lines.index(b"\r\n", at)
+        if name.decode("latin-1").lower() == credentials.key_header.lower():
+            facts.key_at, facts.key_end = at + len(name) + 2, end
+        at = end + 2
+    facts.digest, facts.organization = sha256(value).digest(), organization
+    facts.credentials = credentials
 
 
 def _secret(x: Exchange) -> str | None:

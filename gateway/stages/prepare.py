@@ -6,8 +6,8 @@ from typing import TypeAlias
 
 from gateway.exchange import Exchange
 from gateway.kernel.http.key_scrubbing import contains_secret, secrets_of
-from gateway.kernel.http.request_fields import RequestHeaders
-from gateway.kernel.http.request_headers import forwarded_prefix
+from gateway.kernel.http.request_fields import HeadFacts, RequestHeaders
+from gateway.kernel.http.request_headers import FieldFilter, forwarded_prefix
 from gateway.kernel.memo import Memo
 from gateway.net.address import UNIX
 from gateway.net.node_names import chain
@@ -121,7 +121,15 @@ def _head(x: Exchange, route: Route, caller: Caller, id_field: str) -> bytes:
 def _kept(x: Exchange, route: Route) -> bytes:
     """Return the header lines of the client that are forwarded."""
     headers = x.headers
-    shape = headers.shape
+    shape, facts = headers.shape, headers.facts
+    if facts is not None and not x.query_keys:
+        if facts.filter is route.request_filter:
+            lines, kept_at = headers.lines, facts.kept
+            if len(kept_at) == 2:
+                return lines[kept_at[0] : kept_at[1]]
+            return b"".join([lines[at:end] for at, end in zip(kept_at[::2], kept_at[1::2], strict=True)])
+        if not shape.conditional and not x.withheld:
+            _note_facts(facts, x, route.request_filter)
     kept = [*compress(zip(shape.names, headers.values, strict=True), route.request_filter.selection(shape))]
     if x.withheld:
         kept = [field for field in kept if field[0].lower() not in x.withheld]
@@ -138,6 +146,22 @@ def _kept(x: Exchange, route: Route) -> bytes:
         kept = [field for field in kept if not contains_secret(b"%b: %b" % field, secrets)]
         lines = b"".join(map(_as_line, kept))
     return lines
+
+
+def _note_facts(facts: HeadFacts, x: Exchange, request_filter: FieldFilter) -> None:
+    """Note which of the field lines are forwarded, for the next request that has them."""
+    lines, secrets = x.headers.lines, secrets_of(x.header_keys)
+    kept: list[int] = []
+    at = 0
+    for passes in request_filter.selection(x.headers.shape):
+        end = lines.index(b"\r\n", at) + 2
+        if passes and not (secrets and contains_secret(lines[at:end], secrets)):
+            if kept and kept[-1] == at:
+                kept[-1] = end
+            else:
+                kept += (at, end)
+        at = end
+    facts.filter, facts.kept = request_filter, tuple(kept)
 
 
 def _with_service_tags(fields: list[Field], route: Route, *, parts: bool) -> list[Field]:

@@ -1,102 +1,41 @@
 """Records each exchange: its counts, its access line and, after an error, its entry among the last errors.
 
-Exchanges that were rejected or abandoned are recorded too. `_FIELDS` names every field of an access record and of a
-record of the last errors, and where its value comes from. Both constructors are compiled from this table when the
-module is imported, so that the table costs nothing for each request.
+Exchanges that were rejected or abandoned are recorded too.
 
 Law: `record` never raises. It runs after the reply, where an exception would end the connection and lose the requests
 that wait on it. What cannot be recorded is counted, and logged as a bug.
 """
 
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import TypeAlias
 
-import msgspec
 import structlog
 
-from gateway.exchange import CountActivity, CountUsage, Exchange, ExportSpans, ReplySource
+from gateway.exchange import CountActivity, CountUsage, Exchange, ExportSpans, Outcome, ReplySource
 from gateway.kernel.faults import KEY_AMBIGUOUS, LIMITER_UNAVAILABLE, RATE_LIMITED, GatewayError
 from gateway.kernel.http.key_scrubbing import decode, fold
-from gateway.kernel.key_format import without_keys
-from gateway.kernel.limits.token_bucket import Decision
-from gateway.observe.access_log import AccessLog, AccessRecord
-from gateway.observe.instruments import Counter, Gauge, Histogram, method_label
+from gateway.kernel.key_format import PREFIX, without_keys
+from gateway.kernel.memo import Memo
+from gateway.observe.access_log import AccessLog
+from gateway.observe.instruments import Gauge, method_label
 from gateway.observe.metrics import NO_ROUTE, Metrics
-from gateway.observe.recent_errors import ErrorLog, ErrorRecord, Lane, clipped
-from gateway.observe.route_series import RouteSeries, UpstreamSeries
+from gateway.observe.recent_errors import ErrorLog, Lane
+from gateway.observe.record_fields import access_record, error_record, refill
+from gateway.observe.route_series import ExchangeSeries, RouteSeries, UpstreamSeries
+from gateway.table import Route
 
 ABANDONED = 499
 """The status recorded for a client that left before it was answered."""
+_ABANDONED: tuple[int, ReplySource] = (ABANDONED, "gateway")
 _SWITCHED = 101
 _LONGEST_PATH = 512
 _LONGEST_METHOD = 16
 _UNBOUNDED_STATUSES = (ABANDONED, RATE_LIMITED.status)
 """Statuses that even a known caller can cause as often as it likes."""
 
-_PARAMETERS = "x, status, source, total_us, upstream_us, client_us, path, at"
-"""The parameters of the compiled constructors. Durations are in microseconds."""
-
-_FIELDS = {
-    "timestamp": "''",  # `AccessLog.write` sets it and the level
-    "level": "''",
-    "at": "at",
-    "request_id": "x.request_id",
-    "trace_id": "x.trace_id",
-    "span_id": "x.span_id",
-    "method": "x.method",
-    "route": "x.route and x.route.id",
-    "path": "path",
-    "status": "status",
-    "source": "source",
-    "outcome": "x.outcome",
-    "total_ms": "total_us / 1e3",  # truncated to microseconds: rounding costs twice as much
-    "upstream_ms": "upstream_us / 1e3",
-    "client_ms": "client_us / 1e3",
-    "overhead_ms": "max(0, total_us - upstream_us - client_us) / 1e3",
-    "request_bytes": "x.body.received if x.body is not None else 0",
-    "response_bytes": "x.sent_bytes",
-    "client": "x.client",
-    "key_id": "x.caller and x.caller.id",
-    "organization": "x.caller and x.caller.organization",
-    "limiter_result": (
-        "('allowed' if x.decision.allowed else 'refused') if x.decision is not None and not x.peeked else None"
-    ),
-    "limiter_store": "x.decision and x.decision.store",
-    "limiter_remaining": "x.decision.states[0].remaining if x.decision is not None and x.decision.states else None",
-    "limiter_shadows": "tuple([each.id for each in x.decision.shadows]) if x.decision and x.decision.shadows else None",
-    "request_faults": "x.request_faults or None",
-    "limiter_spent": "tuple([each.meter.id for each in x.decision.spent]) if x.decision and x.decision.spent else None",
-    "cache_result": "x.cache and x.cache.result",
-    "cache_age_s": "x.cache and int(x.cache.age_s)",
-    "idempotency": "x.idempotency",
-    "hedge": "x.call and x.call.hedge",
-    "coding": "x.coded and x.coded.coding",
-    "saved_bytes": "x.coded and x.coded.saved_bytes",
-    "target": "x.answer and x.answer.target",
-    "upstream_request_id": "x.reply and x.reply.upstream_request_id",
-    "code": "x.reply.code if x.reply is not None and x.reply.status >= 400 else None",
-    "reason": "x.error and x.error.fault.name",
-    "cause": "x.error and x.error.cause",
-}
-"""Expressions in Python, by the names of the fields. None leaves a field out."""
-
-_CLIPPED = {name: f"clipped({_FIELDS[name]})" for name in ("path", "cause", "target")}
-"""The fields whose length is limited where the last errors are kept."""
-
-R = TypeVar("R", bound=msgspec.Struct)
-
-
-def _constructor(record: type[R], fields: dict[str, str]) -> Callable[..., R]:
-    """Compile a function of `_PARAMETERS` that makes a `record`, by position: three times as fast as by name."""
-    values = ", ".join(fields[name] for name in record.__struct_fields__)
-    names: dict[str, Any] = {"record": record, "clipped": clipped}
-    made: Callable[..., R] = eval(f"lambda {_PARAMETERS}: record({values})", names)  # noqa: S307  no input
-    return made
-
-
-_access_record = _constructor(AccessRecord, _FIELDS)
-_error_record = _constructor(ErrorRecord, _FIELDS | _CLIPPED)
+Alike: TypeAlias = tuple[Route | None, str, int, ReplySource, Outcome, str | None, str | None, bool]
+"""Route, method, status, source, outcome, name of the fault, and the limiter's store and verdict."""
+_MOST_ALIKE = 4096
 
 
 class Recorder:
@@ -117,7 +56,7 @@ class Recorder:
         self._in_flight = metrics.in_flight
         self._routes: dict[str, RouteSeries] = {}
         self._upstreams: dict[str, UpstreamSeries] = {}
-        self._limiter: dict[tuple[str, bool], tuple[Counter, Histogram]] = {}
+        self._alike: Memo[Alike, ExchangeSeries] = Memo(_MOST_ALIKE)
 
     def begin(self) -> None:
         """Count an exchange that begins. `record` ends it."""
@@ -138,7 +77,7 @@ class Recorder:
         if self._log.enabled:
             x.outcome = "opened"
             about = (*_durations_us(x, now_s - x.started), self._path(x))
-            self._log.write(_access_record(x, _SWITCHED, "upstream", *about, None))
+            self._log.write(access_record(x, _SWITCHED, "upstream", *about, None))
             x.outcome = "answered"
 
     def _tunnels(self, x: Exchange) -> Gauge:
@@ -162,67 +101,83 @@ class Recorder:
                 self.bug(bug, x.request_id)
 
     def _record(self, x: Exchange, now_s: float) -> None:
-        reply = x.reply
-        abandoned = x.outcome == "abandoned" or reply is None
-        status = ABANDONED if abandoned or reply is None else reply.status
-        source: ReplySource = "gateway" if abandoned or reply is None else reply.source
+        reply, decision, error, outcome = x.reply, x.decision, x.error, x.outcome
+        status, source = _ABANDONED if reply is None or outcome == "abandoned" else (reply.status, reply.source)
+        store, allowed = (None, False) if decision is None or x.peeked else (decision.store, decision.allowed)
+        fault = None if error is None else error.fault.name
+        alike = (x.route, x.method, status, source, outcome, fault, store, allowed)
+        series = self._alike.get(alike) or self._new_series(alike)
         total_s = now_s - x.started
         if self.count_usage is not None:
             self.count_usage(x, status)
-        self._count(x, status, source, total_s)
+        self._count(x, series, total_s)
         if self.count_activity is not None:
             self.count_activity(x, status, source, total_s)
-        if x.decision is not None and not x.peeked:
-            self._count_decision(x, x.decision)
-        if x.upstream_s and x.route is not None and x.route.upstream is not None:
-            self._count_upstream(x, (x.call.upstream if x.call is not None else "") or x.route.upstream.id)
-        if x.error is not None and source == "gateway" and x.outcome == "answered":
-            self._count_rejection(x, x.error)
-        if x.request_faults and x.route is not None:
-            mode = "shadow" if x.route.request.shadow else "enforce"
-            self._metrics.requests_at_fault.labels(x.route.id, mode).inc()
+        usual = (
+            x.cache is None
+            and x.coded is None
+            and x.idempotency is None
+            and not x.request_faults
+            and (decision is None or not (decision.shadows or decision.spent))
+        )
+        if not usual:
+            self._count_unusual(x, series.route)
+        if error is not None and source == "gateway" and outcome == "answered":
+            self._count_rejection(x, error)
         if self.export_spans is not None:
             x.span_id = self.export_spans(x, status, total_s, self._path)
-        errors = self._errors if status >= 400 or x.outcome != "answered" else None
+        errors = self._errors if status >= 400 or outcome != "answered" else None
         if self._log.enabled or errors is not None:
             about = (*_durations_us(x, total_s), self._path(x))
             if self._log.enabled:
-                self._log.write(_access_record(x, status, source, *about, None))
+                record = series.record
+                if not usual or x.span_id is not None or (error is not None and error.cause is not None):
+                    record = access_record(x, status, source, *about, None)
+                elif record is None:
+                    record = series.record = access_record(x, status, source, *about, None)
+                else:
+                    refill(record, x, status, source, *about, None)
+                self._log.write(record)
             if errors is not None:
-                errors.write(_lane_of(x, status), _error_record(x, status, source, *about, errors.wall()))
+                errors.write(_lane_of(x, status), error_record(x, status, source, *about, errors.wall()))
 
-    def _count(self, x: Exchange, status: int, source: ReplySource, total_s: float) -> None:
-        route = x.route.id if x.route is not None else NO_ROUTE
-        series = self._routes.get(route) or self._new_route(route)
-        counter = series.requests.get((x.method, status, source)) or self._new_counter(series, x.method, status, source)
-        counter.inc()
-        series.duration.observe(total_s)
-        if x.client_s:
-            self._metrics.client_wait.labels(route).observe(x.client_s)
+    def _count(self, x: Exchange, series: ExchangeSeries, total_s: float) -> None:
+        """Count what every exchange counts in."""
+        route, upstream_s = series.route, x.upstream_s
+        series.requests.inc()
+        route.duration.observe(total_s)
         if x.outcome == "answered":
-            series.overhead.observe(max(0.0, total_s - x.upstream_s - x.client_s))
+            own_s = total_s - upstream_s - x.client_s
+            route.overhead.observe(own_s if own_s > 0.0 else 0.0)
+        if x.client_s:
+            self._metrics.client_wait.labels(route.route).observe(x.client_s)
         if x.body is not None and x.body.received:
-            series.request_bytes.inc(x.body.received)
+            route.request_bytes.inc(x.body.received)
         if x.sent_bytes:
-            series.response_bytes.inc(x.sent_bytes)
-        if x.cache is not None:
-            self._metrics.cache_requests.labels(route, x.cache.result).inc()
-            if x.cache.has_saved and x.outcome == "answered":
-                self._metrics.cache_saved_bytes.labels(route).inc(x.sent_bytes)
-        if x.coded is not None:
-            self._metrics.compressed_replies.labels(route, x.coded.coding).inc()
-            self._metrics.compression_saved_bytes.labels(route, x.coded.coding).inc(x.coded.saved_bytes)
+            route.response_bytes.inc(x.sent_bytes)
+        if series.decisions is not None and series.decision_duration is not None:
+            series.decisions.inc()
+            series.decision_duration.observe(x.limiter_s)
+        if upstream_s and x.route is not None and x.route.upstream is not None:
+            self._count_upstream(x, (x.call.upstream if x.call is not None else "") or x.route.upstream.id)
 
-    def _count_decision(self, x: Exchange, decision: Decision) -> None:
-        decided = self._limiter.get((decision.store, decision.allowed)) or self._new_limiter(
-            decision.store, allowed=decision.allowed
-        )
-        decided[0].inc()
-        decided[1].observe(x.limiter_s)
-        for window in decision.shadows:
-            self._metrics.limiter_shadow_refused.labels(window.id).inc()
-        for state in decision.spent:
-            self._metrics.quota_refused.labels(state.meter.id).inc()
+    def _count_unusual(self, x: Exchange, series: RouteSeries) -> None:
+        """Count what few exchanges count in: caches, compression, contracts, limits in shadow mode, quotas."""
+        metrics, route = self._metrics, series.route
+        if x.cache is not None:
+            metrics.cache_requests.labels(route, x.cache.result).inc()
+            if x.cache.has_saved and x.outcome == "answered":
+                metrics.cache_saved_bytes.labels(route).inc(x.sent_bytes)
+        if x.coded is not None:
+            metrics.compressed_replies.labels(route, x.coded.coding).inc()
+            metrics.compression_saved_bytes.labels(route, x.coded.coding).inc(x.coded.saved_bytes)
+        if x.request_faults and x.route is not None:
+            metrics.requests_at_fault.labels(route, "shadow" if x.route.request.shadow else "enforce").inc()
+        if x.decision is not None and not x.peeked:
+            for window in x.decision.shadows:
+                metrics.limiter_shadow_refused.labels(window.id).inc()
+            for state in x.decision.spent:
+                metrics.quota_refused.labels(state.meter.id).inc()
 
     def _count_rejection(self, x: Exchange, error: GatewayError) -> None:
         if error.fault.name == LIMITER_UNAVAILABLE.name:
@@ -243,35 +198,36 @@ class Recorder:
         if x.error is not None and x.error.fault.of_upstream:
             self._metrics.upstream_errors.labels(upstream, x.error.fault.name).inc()
 
-    def _new_route(self, route: str) -> RouteSeries:
-        metrics = self._metrics
-        series = self._routes[route] = RouteSeries(
-            route,
-            {},
-            metrics.request_duration.labels(route),
-            metrics.overhead.labels(route),
-            metrics.request_bytes.labels(route),
-            metrics.response_bytes.labels(route),
+    def _new_series(self, alike: Alike) -> ExchangeSeries:
+        route, method, status, source, _, _, store, allowed = alike
+        metrics, name, label = self._metrics, NO_ROUTE if route is None else route.id, method_label(method)
+        decisions = decision_duration = None
+        if store is not None:
+            decisions = metrics.limiter_decisions.labels(store, "allowed" if allowed else "refused")
+            decision_duration = metrics.limiter_duration.labels(store)
+        series = ExchangeSeries(
+            RouteSeries(
+                name,
+                metrics.request_duration.labels(name),
+                metrics.overhead.labels(name),
+                metrics.request_bytes.labels(name),
+                metrics.response_bytes.labels(name),
+            ),
+            metrics.requests.labels(name, label, status, source),
+            decisions,
+            decision_duration,
         )
-        return series
-
-    def _new_counter(self, series: RouteSeries, method: str, status: int, source: ReplySource) -> Counter:
-        label = method_label(method)
-        counter = self._metrics.requests.labels(series.route, label, status, source)
-        if label == method:  # a method that a client has invented is not kept
-            series.requests[method, status, source] = counter
-        return counter
-
-    def _new_limiter(self, store: str, *, allowed: bool) -> tuple[Counter, Histogram]:
-        decisions = self._metrics.limiter_decisions.labels(store, "allowed" if allowed else "refused")
-        pair = self._limiter[store, allowed] = (decisions, self._metrics.limiter_duration.labels(store))
-        return pair
+        return self._alike.keep(alike, series) if label == method else series  # a client may invent any number of them
 
     def _path(self, x: Exchange) -> str | None:
         """Return the path, or None when it may contain a key."""
-        path = x.path
-        if x.route is not None and path == x.route.pattern:
+        path, route = x.path, x.route
+        if route is not None and path == route.pattern:
             return path
+        if "%" not in path and "=" not in path and PREFIX not in path and len(x.header_keys) == 1 and route is not None:
+            (key,) = x.header_keys  # nearly always: nothing to decode, and no place for another key
+            if key and key not in path and not x.query_keys and path.isascii() and x.head_error is None:
+                return path[:_LONGEST_PATH]
         if x.head_error is not None or not path.isascii():
             return None
         if x.route is None and x.error is not None and x.error.fault.name == KEY_AMBIGUOUS.name:

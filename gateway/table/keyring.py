@@ -88,12 +88,15 @@ class Keyring:
         """Return the key with this id, for operators, who do not know secrets."""
         return self._by_id[key_id]
 
-    def find(self, secret: str, organization: str | None, wall_s: float, _client: str = "") -> Caller:
+    def find(
+        self, secret: str, organization: str | None, wall_s: float, _client: str = "", digest: bytes = b""
+    ) -> Caller:
         """Return the caller that `secret` stands for, on behalf of `organization` (None: the key's default one).
 
+        `digest` is the SHA-256 of the secret if that is known already.
         Raises GatewayError: KEY_UNKNOWN, KEY_EXPIRED, KEY_DISABLED, ORGANIZATION_FORBIDDEN or ORGANIZATION_DISABLED.
         """
-        key = self._by_digest[sha256(secret.encode("utf-8", "surrogateescape")).digest()]
+        key = self._by_digest[digest or sha256(secret.encode("utf-8", "surrogateescape")).digest()]
         if key is None:
             raise GatewayError(KEY_UNKNOWN)
         return speaking_for(key, organization, wall_s)

@@ -3,7 +3,10 @@
 Programs send the same names in the same order again and again. A `FieldShape` is such a sequence of names, with all
 that has to be found out about it only once: where each field is, and which fields go on.
 
-Law: a shape holds names and no values, so that no key of a caller stays in memory with it.
+They also send the same bytes again. `HeadFacts` are what stages have found out about such a sequence of bytes.
+
+Law: shapes and facts hold no value of a field that may be a secret, so that no key of a caller stays in memory with
+them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -58,17 +61,52 @@ def may_be_remembered(names: tuple[bytes, ...]) -> bool:
     return len(names) <= _MOST_FIELDS and sum(map(len, names)) <= _MOST_BYTES
 
 
+class HeadFacts(msgspec.Struct, eq=False):
+    """What follows from the bytes of all field lines alone. Stages fill it, and read it when the same bytes come again.
+
+    `host` is the value of Host. `keeps_open` and `length` (None without Content-Length) are about the connection and
+    the body. The others hold for the `credentials` and the `filter` that are named, which are compared by identity;
+    None as long as nothing was found out. `key_at` and `key_end` say where in the lines the only key is, `digest` is
+    its SHA-256, `organization` the one that it asks for. `kept` says where the lines begin and end that are forwarded.
+    """
+
+    shape: FieldShape
+    host: str
+    keeps_open: bool
+    length: int | None
+    credentials: object = None
+    key_at: int = 0
+    key_end: int = 0
+    digest: bytes = b""
+    organization: str | None = None
+    filter: object = None
+    kept: tuple[int, ...] = ()
+
+
 class RequestHeaders:
     """The fields of one request. Names are compared without regard to case; values are text, decoded when asked for.
 
-    Bytes that are not UTF-8 become lone surrogates, as everywhere in a request.
+    Bytes that are not UTF-8 become lone surrogates, as everywhere in a request. `facts` are None, unless the fields
+    were given as `lines`: `Name: value`, CR and LF for each.
     """
 
-    __slots__ = ("shape", "values")
+    __slots__ = ("_values", "facts", "lines", "shape")
 
-    def __init__(self, shape: FieldShape, values: Sequence[bytes]) -> None:
+    def __init__(
+        self, shape: FieldShape, values: Sequence[bytes] | None, lines: bytes = b"", facts: HeadFacts | None = None
+    ) -> None:
         self.shape = shape
-        self.values = values
+        self._values = values
+        self.lines = lines
+        self.facts = facts
+
+    @property
+    def values(self) -> Sequence[bytes]:
+        """The values of the fields, in their order."""
+        values = self._values
+        if values is None:
+            values = self._values = [line.partition(b": ")[2] for line in self.lines.split(b"\r\n")[:-1]]
+        return values
 
     @classmethod
     def of(cls, fields: Iterable[RawField]) -> "RequestHeaders":

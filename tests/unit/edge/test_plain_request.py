@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.edge.plain_request import plain_request
+from gateway.edge.plain_request import MOST_SEEN, PlainRequestReader, plain_request
 from tests.parser_reading import MOST_BYTES, compare
 
 
@@ -56,3 +56,62 @@ def test_names_that_are_too_many_to_remember_are_read_each_time() -> None:
     long = b"GET / HTTP/1.1\r\nHost: h\r\n" + b"".join([b"X-%040d: a\r\n" % n for n in range(40)]) + b"\r\n"
     assert compare(long)
     assert compare(long)
+
+
+GET = b"GET /a HTTP/1.1\r\nHost: h\r\nX-Api-Key: secret-of-mine\r\n\r\n"
+
+
+def reader() -> PlainRequestReader:
+    """A reader that knows the field lines of GET."""
+    one = PlainRequestReader(MOST_BYTES, lambda size: b"s" * size)
+    for _ in range(2):
+        one.read(GET)
+    return one
+
+
+def test_field_lines_are_known_from_their_second_time_on() -> None:
+    one = PlainRequestReader(MOST_BYTES, lambda size: b"s" * size)
+    first, second, third = one.read(GET), one.read(GET), one.read(GET)
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert first.headers.facts is None
+    assert third.headers.facts is second.headers.facts is not None
+    assert [*third.headers.values] == [*first.headers.values]
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"GET /b HTTP/1.1",
+        b"POST /?c HTTP/1.1",
+        b"GET / HTTP/1.0",
+        b"GET /\n HTTP/1.1",
+        b"GET",
+        b"get / HTTP/1.1",
+        b"GET h HTTP/1.1",
+    ],
+)
+def test_request_lines_before_known_field_lines(start: bytes) -> None:
+    data = GET.replace(b"GET /a HTTP/1.1", start)
+    known, plain = reader().read(data), plain_request(data, MOST_BYTES)
+    assert (known is None) is (plain is None)
+    assert known is None or plain is None or (known.method, known.target) == (plain.method, plain.target)
+
+
+@pytest.mark.parametrize("behind", [b"x", b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"])
+def test_bytes_behind_known_field_lines_are_for_the_parser(behind: bytes) -> None:
+    assert reader().read(GET + behind) is None
+
+
+def test_no_key_stays_in_memory_with_what_is_known() -> None:
+    one = reader()
+    assert b"secret-of-mine" not in repr([one._known, one._seen]).encode()
+
+
+def test_lines_that_differ_each_time_are_forgotten() -> None:
+    one = PlainRequestReader(MOST_BYTES, lambda size: b"s" * size)
+    for number in range(MOST_SEEN + 1):
+        one.read(b"GET /a HTTP/1.1\r\nHost: h\r\nX-Id: %d\r\n\r\n" % number)
+    assert len(one._seen) == 1
+    assert not one._known

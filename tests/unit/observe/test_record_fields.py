@@ -1,4 +1,4 @@
-"""stages/record.py: every field of the records has its value, or is left out."""
+"""observe/record_fields.py: every field of the records has its value, or is left out."""
 
 import msgspec
 
@@ -8,7 +8,7 @@ from gateway.kernel.limits.quota import Meter, MeterState
 from gateway.kernel.limits.token_bucket import Decision, WindowState
 from gateway.observe.access_log import AccessRecord
 from gateway.observe.recent_errors import ErrorRecord
-from gateway.stages.record import _FIELDS
+from gateway.observe.record_fields import FIELDS as TABLE
 from gateway.upstream.call import NO_CALL
 from tests.samples import MINUTE, Pieces, exchange
 from tests.unit.stages.recording import Recording, served
@@ -28,7 +28,7 @@ FIELDS = {
 
 
 def test_the_table_names_the_fields_of_both_records_and_no_others() -> None:
-    assert set(_FIELDS) == {*AccessRecord.__struct_fields__, *ErrorRecord.__struct_fields__}
+    assert set(TABLE) == {*AccessRecord.__struct_fields__, *ErrorRecord.__struct_fields__}
 
 
 def test_every_field_of_an_access_record() -> None:
