@@ -174,7 +174,8 @@ class Reply(msgspec.Struct):
     `content` is large and never copied. `length` is the length of the whole body in bytes; it may be None with a
     stream, when it is not known. `code` is the contract's error code, 0 for a success. `source` says who made the
     status. `close` ends the connection afterwards. `upstream_request_id` is the id that the backend gave to the
-    exchange, for the log.
+    exchange, for the log. `text` are header lines before `fields`, with CR and LF, where no stage looks at them any
+    more.
     """
 
     status: int
@@ -188,6 +189,7 @@ class Reply(msgspec.Struct):
     close: bool = False
     upstream_request_id: str | None = None
     content: bytes = b""
+    text: str = ""
 
 
 Send: TypeAlias = Callable[[Reply], Awaitable[int]]

@@ -13,6 +13,7 @@ from gateway.kernel.http.path_safety import merged
 from gateway.kernel.limits.quota import Reservation
 from gateway.kernel.limits.token_bucket import Decision
 from gateway.limiter.interface import Decider
+from gateway.limiter.memory_limiter import LocalLimiter
 from gateway.net.compressor import Compressor
 from gateway.net.loop_budget import LoopBudget
 from gateway.reuse.cache import ReplyCache
@@ -25,7 +26,7 @@ from gateway.stages.limit import require_allowed
 from gateway.stages.limits_endpoint import limits_endpoint
 from gateway.stages.normalize import normalize
 from gateway.stages.openapi_endpoint import openapi_endpoint
-from gateway.stages.prepare import ReadAhead, prepare, shorten_timeout
+from gateway.stages.prepare import ReadAhead, prepare, read_body, shorten_timeout
 from gateway.stages.record import Recorder
 from gateway.stages.redirect import redirect
 from gateway.stages.response_headers import response_headers
@@ -69,6 +70,7 @@ class Gateway:
         self.table = table
         self.credentials = credentials
         self.limiter = limiter
+        self._decide_now = limiter.decide_now if type(limiter) is LocalLimiter else None
         self.recorder = recorder
         self.clock = clock
         self.faults = faults
@@ -104,7 +106,15 @@ class Gateway:
         """Answer `x` through `send`, then record it, whatever happens."""
         self.recorder.begin()
         try:
-            x.reply = response_headers(await self._answer(x), x, self.id_field, self.table.unrouted)
+            try:
+                reply = await self._respond(x)
+            except CancelledError:
+                if x.ended is None:
+                    raise
+                reply = await self._error_reply(x, x.ended)
+            except Exception as error:
+                reply = await self._error_reply(x, error)
+            x.reply = response_headers(reply, x, self.id_field, self.table.unrouted)
             if self.table.cross_origin is not None:
                 add_cors(x.reply, x, self.table.cross_origin)
             if x.reservation is not None:
@@ -147,19 +157,13 @@ class Gateway:
         except Exception as bug:
             self.recorder.bug(bug, x.request_id)
 
-    async def _answer(self, x: Exchange) -> Reply:
-        """Return the reply. This is the only place where an error becomes one."""
-        try:
-            return await self._respond(x)
-        except GatewayError as error:
+    async def _error_reply(self, x: Exchange, error: Exception) -> Reply:
+        """Return the reply to an exchange that `error` has ended. Only here an error becomes a reply."""
+        if isinstance(error, GatewayError):
             x.error = error.kept()
-        except CancelledError:
-            if x.ended is None:
-                raise
-            x.error = x.ended
-        except Exception as bug:  # the client gets an envelope, and the log the traceback
-            self.recorder.bug(bug, x.request_id)
-            x.error = GatewayError(INTERNAL_ERROR, cause=type(bug).__name__)
+        else:  # the client gets an envelope, and the log the traceback
+            self.recorder.bug(error, x.request_id)
+            x.error = GatewayError(INTERNAL_ERROR, cause=type(error).__name__)
         if x.decision is None:
             await self._peek(x)
         if x.route is None and x.error.fault is METHOD_NOT_ALLOWED:
@@ -197,12 +201,13 @@ class Gateway:
         began = self.clock.monotonic()
         claim = x.claim = caller.claim if route.tariff is None else route.tariff.claim(caller, x.method)
         try:
-            x.decision = await self.limiter.decide(claim)
+            decided = self._decide_now(claim) if self._decide_now is not None else await self.limiter.decide(claim)
         finally:
             x.decided = self.clock.monotonic()
             x.limiter_s = x.decided - began
-        x.reservation = x.decision.reservation
-        require_allowed(x.decision, claim.cost)
+        x.decision, x.reservation = decided, decided.reservation
+        if not decided.allowed:
+            require_allowed(decided, claim.cost)
         if route.request is not None:
             await validate(x, route.request, self.read_ahead, self._loop_budget)
         if x.upgrade or route.upstream is None:
@@ -213,15 +218,13 @@ class Gateway:
 
     async def _call(self, x: Exchange, route: Route, caller: Caller) -> Reply:
         """Send `x` to the service and return its reply. Raises GatewayError."""
-        try:
-            call = x.call = await prepare(x, route, caller, self.id_field, self.read_ahead)
-        finally:
-            if x.body is not None:
-                x.client_s = x.body.waited_s
+        if x.body is None:
+            call = x.call = prepare(x, route, caller, self.id_field)
+        else:
+            call = x.call = prepare(x, route, caller, self.id_field, await read_body(x, x.body, self.read_ahead))
+            shorten_timeout(call, self.clock.monotonic() - x.started)
         if route.steering is not None:
             steer(x, call, caller, route.steering)
-        if x.body is not None:
-            shorten_timeout(call, self.clock.monotonic() - x.started)
         if route.idempotency is not None and x.method in ONCE_ONLY:
             return await self.idempotency.answer(x, route, caller, route.idempotency, call, self._send)
         return await self._send(x, route, call)
@@ -250,7 +253,7 @@ class Gateway:
                 return await openapi_endpoint(x, route, caller)
             return await limits_endpoint(x, caller, decision, self._accounts)
         upstream = require_upgrade(x, route)
-        call = x.call = ask_to_switch(x, await prepare(x, route, caller, self.id_field))
+        call = x.call = ask_to_switch(x, prepare(x, route, caller, self.id_field))
         if route.steering is not None:
             steer(x, call, caller, route.steering)
         began = x.called = self.clock.monotonic()
@@ -277,10 +280,7 @@ class Gateway:
         """Return the route of `x`. Raises GatewayError, also while it, or every route, is under maintenance."""
         route = x.route = table.match(x.method, x.path)
         if route.maintenance is not None or self._maintenance[0]:
-            now = self.clock.wall()
-            for notice in (self._switch.notice(), route.maintenance):
-                if notice is not None and notice.in_force(now):
-                    raise notice.error(self.faults, now)
+            self._switch.require_open(route.maintenance, self.faults, self.clock.wall())
         return route
 
     async def _peek(self, x: Exchange) -> None:

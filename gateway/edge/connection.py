@@ -107,6 +107,24 @@ class ClientConnection(ReplyWriter):
         if self._lingering is None:
             self.force_close()
 
+    def _serve_alone(self, request: PlainRequest) -> None:
+        if self._serving or self._exchange is not None or self._lingering is not None or not self._keep:
+            self._messages.append((request, EMPTY_PAYLOAD))  # type: ignore[arg-type]  # as in `_reject`
+            self._serve()
+            return
+        self._serving = True
+        served = self._answer(request, EMPTY_PAYLOAD)
+        self._serving = False
+        if served:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Go on after an exchange has ended."""
+        if self._messages or self._close or self._eof or self._force_close or not self._keep:
+            self._serve()
+        else:
+            self._idle_since = self._listener.head_checker.monotonic()
+
     def _serve_on(self) -> None:
         self._serving = False
         self._serve()
@@ -162,7 +180,7 @@ class ClientConnection(ReplyWriter):
         else:
             self._exchange = self._body_since = None
             self.force_close()
-        self._serve()
+        self._go_on()
 
     def _confirm(self) -> None:
         """Ask the client for the body of its request."""

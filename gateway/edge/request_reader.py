@@ -12,6 +12,7 @@ from aiohttp.streams import EMPTY_PAYLOAD
 
 from gateway.edge.certificates import verified_subject
 from gateway.edge.head_splitter import HeadSplitter
+from gateway.edge.plain_request import PlainRequest
 from gateway.edge.request_head import Peer, body_length
 from gateway.edge.write_progress import ClientConnectionOwner, WriteProgress
 from gateway.kernel.faults import (
@@ -83,7 +84,7 @@ class RequestReader(WriteProgress):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser piece by piece, while the queue of requests has space."""
-        if self._is_done():
+        if self._force_close or self._close or self._upgraded:
             if self._upgraded:
                 self._behind_handshake(data)
             return
@@ -91,8 +92,7 @@ class RequestReader(WriteProgress):
         if self._head_since is None and not self._messages and splitter.idle and self._last_payload.is_eof():
             request = self._plain_requests.read(data)
             if request is not None:
-                self._messages.append((request, EMPTY_PAYLOAD))  # type: ignore[arg-type]  # as in `_reject`
-                self._serve()
+                self._serve_alone(request)
                 return
         if splitter.rejected_line is not None:
             if not splitter.extend_line(data):
@@ -109,6 +109,10 @@ class RequestReader(WriteProgress):
 
     def _serve(self) -> None:
         """Answer the requests of the queue, unless one is being answered."""
+        raise NotImplementedError
+
+    def _serve_alone(self, request: PlainRequest) -> None:
+        """Answer a request that came alone, while the queue is empty."""
         raise NotImplementedError
 
     def _behind_handshake(self, data: bytes) -> None:

@@ -15,7 +15,9 @@ def head_bytes(reply: Reply, date: str, *, keep: bool, http10: bool, chunked: bo
     `date` is the complete Date line. `keep` says that the connection stays open. A `bodiless` reply to HEAD has a
     length only where the length of the reply to GET is known; 204 and 304 never have one.
     """
-    lines = "\r\n".join((*map(": ".join, reply.fields), ""))
+    lines = reply.text
+    if reply.fields:
+        lines += "\r\n".join((*map(": ".join, reply.fields), ""))
     if chunked:
         framing = "Transfer-Encoding: chunked\r\n"
     elif (bodiless and reply.length is None and not reply.body) or reply.status in UNFRAMED:

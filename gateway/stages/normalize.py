@@ -51,7 +51,6 @@ def normalize(answer: Answer, x: Exchange, route: Route) -> Reply:
     Raises GatewayError UPSTREAM_PROTOCOL_ERROR, UPSTREAM_BODY_INVALID, UPSTREAM_CODING_INVALID, UPSTREAM_BODY_TOO_LARGE
     or UPSTREAM_TYPE_REFUSED, and closes the stream of `answer` then.
     """
-    request_id, method = x.request_id, x.method
     try:
         status = answer.status
         screened = screen(answer.fields, route.response_rules, shared=answer.known)
@@ -68,49 +67,49 @@ def normalize(answer: Answer, x: Exchange, route: Route) -> Reply:
             and (screened.content_type == _COMMON_TYPE or media(screened.content_type) is JSON)
             and not screened.coding
             and route.envelope.mode != "passthrough"
-            and method != "HEAD"
+            and x.method != "HEAD"
         ):
-            return _json(answer, answer.body, screened, request_id, route)
+            return _json(answer, answer.body, screened, x, route)
         if not 200 <= status <= 599:
             raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause=f"status {status}")
-        return _by_type(answer, screened, request_id, route, method)
+        return _by_type(answer, screened, x, route)
     except GatewayError:
         _drop(answer.stream)
         raise
 
 
-def _by_type(answer: Answer, screened: Screened, request_id: str, route: Route, method: str) -> Reply:
+def _by_type(answer: Answer, screened: Screened, x: Exchange, route: Route) -> Reply:
     status = answer.status
     if route.envelope.mode == "passthrough":
         return _untouched(answer, screened, route)
     kind = media(screened.content_type)
     if status < 300 and kind.kind != "json" and is_attachment(answer.fields):
         kind = BINARY
-    if not has_body(method, status):
+    if not has_body(x.method, status):
         _drop(answer.stream)
         return _bodiless(answer, kind, screened, route)
     if status >= 400:
-        return _error(answer, kind, screened, request_id, route)
+        return _error(answer, kind, screened, x, route)
     if status >= 300 and (kind.kind != "json" or answer.stream is not None):
         _drop(answer.stream)
-        return _success(answer, EMPTY_RESULT, screened, request_id, route)
+        return _success(answer, EMPTY_RESULT, screened, x, route)
     if kind.kind == "events" or (status == _PARTIAL and screened.is_range):
         return _unwrapped(answer, screened, route)
     if kind.kind == "binary":
         return _binary(answer, screened, route)
     if answer.stream is not None:
-        return _streamed(answer, answer.stream, kind, screened, request_id, route)
+        return _streamed(answer, answer.stream, kind, screened, x, route)
     body = decode(answer.body, screened.coding, route.envelope.max_buffer) if is_coded(screened.coding) else answer.body
     if kind.kind in _UNTYPED:
         kind = sniffed(body, kind)
     if kind.kind == "json":
-        return _json(answer, body if kind is JSON else json_in_utf8(body, kind.charset), screened, request_id, route)
+        return _json(answer, body if kind is JSON else json_in_utf8(body, kind.charset), screened, x, route)
     if kind.kind == "binary":
         return _binary(answer, screened, route)
-    return _success(answer, quoted_text(body, kind.charset) or EMPTY_RESULT, screened, request_id, route)
+    return _success(answer, quoted_text(body, kind.charset) or EMPTY_RESULT, screened, x, route)
 
 
-def _json(answer: Answer, body: bytes, screened: Screened, request_id: str, route: Route) -> Reply:
+def _json(answer: Answer, body: bytes, screened: Screened, x: Exchange, route: Route) -> Reply:
     """Return the reply for a complete body that must be JSON, with a status below 400."""
     text, first = body, body[:1]
     if first not in _OPENERS:
@@ -121,36 +120,41 @@ def _json(answer: Answer, body: bytes, screened: Screened, request_id: str, rout
     if first == b"{" and route.envelope.mode == "auto":
         envelope = probe(text)
         if envelope is None:
-            return _json(answer, wide_json_in_utf8(body), screened, request_id, route)
+            return _json(answer, wide_json_in_utf8(body), screened, x, route)
         if envelope:
-            reply = _adopted(answer, text, screened, request_id, route)
+            reply = _adopted(answer, text, screened, x, route)
             if reply is not None:
                 return reply
     elif not text or text == b"null":
         text = EMPTY_RESULT
     elif not is_json(text):
-        return _json(answer, wide_json_in_utf8(body), screened, request_id, route)
-    return _success(answer, text, screened, request_id, route)
+        return _json(answer, wide_json_in_utf8(body), screened, x, route)
+    return _success(answer, text, screened, x, route)
 
 
-def _success(answer: Answer, result: bytes, screened: Screened, request_id: str, route: Route) -> Reply:
-    messages = array(notices(answer.fields, message_ids(request_id))) if screened.notices else b""
+def _success(answer: Answer, result: bytes, screened: Screened, x: Exchange, route: Route) -> Reply:
+    caller, text = x.caller, screened.text
+    shared = text and route.privacy_text is not None and not (screened.marks or screened.of_the_body)
+    if shared and caller is not None and not caller.several and len(result) <= _COPIED_BYTES:
+        body, service_id = success(x.request_id, result), screened.request_id
+        return Reply(answer.status, [], body, 0, "upstream", text=text, upstream_request_id=service_id)
+    messages = array(notices(answer.fields, message_ids(x.request_id))) if screened.notices else b""
     lines = _lines(screened, route) if screened.of_the_body or route.response_set else [*screened.lines]
     if len(result) > _COPIED_BYTES:
-        head, tail = success_head(request_id), success_tail(messages)
+        head, tail = success_head(x.request_id), success_tail(messages)
         length = len(head) + len(result) + len(tail)
         reply = Reply(answer.status, lines, head, 0, "upstream", None, tail, length, content=result)
     else:
-        reply = Reply(answer.status, lines, success(request_id, result, messages), source="upstream")
+        reply = Reply(answer.status, lines, success(x.request_id, result, messages), source="upstream")
     reply.upstream_request_id = screened.request_id
     return reply
 
 
-def _adopted(answer: Answer, text: bytes, screened: Screened, request_id: str, route: Route) -> Reply | None:
+def _adopted(answer: Answer, text: bytes, screened: Screened, x: Exchange, route: Route) -> Reply | None:
     """Return the reply for a body that is an envelope already, or None when it turns out not to be one."""
-    new_id = message_ids(request_id)
+    new_id = message_ids(x.request_id)
     announced = notices(answer.fields, new_id) if screened.notices else []
-    adopted = adopt(text, request_id, answer.status, route.family, announced, new_id)
+    adopted = adopt(text, x.request_id, answer.status, route.family, announced, new_id)
     if adopted is None:
         return None
     lines = _lines(screened, route)
@@ -160,25 +164,25 @@ def _adopted(answer: Answer, text: bytes, screened: Screened, request_id: str, r
     return Reply(adopted.status, lines, adopted.body, adopted.code, "upstream", upstream_request_id=service_id)
 
 
-def _error(answer: Answer, kind: Media, screened: Screened, request_id: str, route: Route) -> Reply:
+def _error(answer: Answer, kind: Media, screened: Screened, x: Exchange, route: Route) -> Reply:
     """Return the reply for a status of 400 or more. A body that cannot be read is ignored."""
     translation = generic(answer.status, route.family)
     body = _readable(answer, screened, route)
     if body and route.envelope.mode == "auto":
         text = json_in_utf8(body, kind.charset).strip(WHITE)
         if text[:1] == b"{" and probe(text):
-            reply = _adopted(answer, text, screened, request_id, route)
+            reply = _adopted(answer, text, screened, x, route)
             if reply is not None:
                 return reply
     if body:
         translation = translate(answer.status, screened.content_type, body, route.family)
-    return _error_reply(answer.status, translation, screened, request_id, route)
+    return _error_reply(answer.status, translation, screened, x, route)
 
 
-def _error_reply(status: int, translation: Translation, screened: Screened, request_id: str, route: Route) -> Reply:
+def _error_reply(status: int, translation: Translation, screened: Screened, x: Exchange, route: Route) -> Reply:
     lines = completed(_lines(screened, route), status, route.methods)
     code, texts = translation.code, (translation.message, translation.developer_message)
-    body = error(request_id, code, *texts, translation.links, translation.details)
+    body = error(x.request_id, code, *texts, translation.links, translation.details)
     return Reply(status, lines, body, code, "upstream", upstream_request_id=screened.request_id)
 
 
@@ -212,7 +216,7 @@ def _bodiless(answer: Answer, kind: Media, screened: Screened, route: Route) -> 
     return _upstream(status, _lines(screened, route), screened)
 
 
-def _streamed(answer: Answer, stream: Stream, kind: Media, screened: Screened, request_id: str, route: Route) -> Reply:
+def _streamed(answer: Answer, stream: Stream, kind: Media, screened: Screened, x: Exchange, route: Route) -> Reply:
     """Return the reply for a success that is too large to hold. Its first part is checked before the status is sent."""
     inflater = decoder(screened.coding) if is_coded(screened.coding) else None
     pieces: Iterator[bytes] = iter(()) if inflater is None else inflater.feed(answer.body)
@@ -229,16 +233,16 @@ def _streamed(answer: Answer, stream: Stream, kind: Media, screened: Screened, r
     envelope = opening(started) if is_a_json and route.envelope.mode == "auto" else None
     service_id = screened.request_id
     if envelope is None:
-        messages = array(notices(answer.fields, message_ids(request_id))) if screened.notices else b""
-        head = success_head(request_id) + (started if is_a_json else b'"' + started)
+        messages = array(notices(answer.fields, message_ids(x.request_id))) if screened.notices else b""
+        head = success_head(x.request_id) + (started if is_a_json else b'"' + started)
         tail = success_tail(messages)
     elif envelope.success:
         service_id = envelope.request_id or service_id
-        head, tail = b'%b"%b"%b' % (started[: envelope.start], request_id.encode(), started[envelope.end :]), b""
+        head, tail = b'%b"%b"%b' % (started[: envelope.start], x.request_id.encode(), started[envelope.end :]), b""
     else:
         _drop(stream)
         status = status_of(UNDEFINED)
-        return _error_reply(status, generic(status, route.family), screened, request_id, route)
+        return _error_reply(status, generic(status, route.family), screened, x, route)
     length = None
     if inflater is None and kind is JSON and answer.length is not None:
         length = len(head) - len(first) + answer.length + len(tail)

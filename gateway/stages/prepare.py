@@ -12,7 +12,7 @@ from gateway.kernel.memo import Memo
 from gateway.net.address import UNIX
 from gateway.net.node_names import chain
 from gateway.table import Caller, Route
-from gateway.upstream.call import BODY_PIECE_BYTES, Body, Call
+from gateway.upstream.call import BODY_PIECE_BYTES, Body, Call, TimedBody
 
 Field: TypeAlias = tuple[bytes, bytes]
 
@@ -58,9 +58,6 @@ class ReadAhead:
         x.read_ahead = 0
 
 
-_UNBOUNDED = ReadAhead()
-
-
 class _Resumed:
     """A body whose first part was read ahead."""
 
@@ -79,11 +76,8 @@ class _Resumed:
         return await self._rest.read()
 
 
-async def prepare(x: Exchange, route: Route, caller: Caller, id_field: str, read_ahead: ReadAhead = _UNBOUNDED) -> Call:
-    """Return the call that forwards `x`, with as much of its body as `read_ahead` allows.
-
-    Raises what `Body.read` raises.
-    """
+def prepare(x: Exchange, route: Route, caller: Caller, id_field: str, body: bytes | Body = b"") -> Call:
+    """Return the call that forwards `x`, with its `body` as `read_body` has returned it."""
     passthrough = route.envelope.mode == "passthrough"
     path = route.upstream_path(x.path)
     return Call(
@@ -91,7 +85,7 @@ async def prepare(x: Exchange, route: Route, caller: Caller, id_field: str, read
         (f"{path}?{x.query}" if x.query else path).encode(),
         route.host,
         _head(x, route, caller, id_field),
-        b"" if x.body is None else await _read_ahead(x, x.body, read_ahead),
+        body,
         x.method in _IDEMPOTENT,
         0 if passthrough else route.envelope.max_buffer,
         route.connect_timeout_s,
@@ -99,8 +93,9 @@ async def prepare(x: Exchange, route: Route, caller: Caller, id_field: str, read
         route.total_timeout_s,
         route.idle_timeout_s,
         route.events_idle_timeout_s,
-        caller=caller.bucket,
-        read_ahead_bytes=route.envelope.max_buffer,
+        False,  # noqa: FBT003 - by position: three times as fast as by name, and made for each request
+        caller.bucket,
+        route.envelope.max_buffer,
     )
 
 
@@ -228,8 +223,18 @@ def _new_forwarded(x: Exchange, route: Route) -> str:
     return lines
 
 
-async def _read_ahead(x: Exchange, body: Body, read_ahead: ReadAhead) -> bytes | Body:
-    """Return the whole body when it is small, otherwise a Body that begins with the part that was read."""
+async def read_body(x: Exchange, body: TimedBody, read_ahead: ReadAhead) -> bytes | Body:
+    """Return the whole body when it is small, otherwise a Body that begins with the part that was read.
+
+    Not more is read than `read_ahead` allows. Raises what `Body.read` raises.
+    """
+    try:
+        return await _read_body(x, body, read_ahead)
+    finally:
+        x.client_s = body.waited_s
+
+
+async def _read_body(x: Exchange, body: Body, read_ahead: ReadAhead) -> bytes | Body:
     piece = await body.read()
     if body.length is not None and len(piece) == body.length:
         return piece

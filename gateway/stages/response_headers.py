@@ -8,7 +8,7 @@ its CORS fields. A reply to a key is private to its caller, unless the service a
 from gateway.exchange import Exchange, Reply
 from gateway.kernel.http.caching import kept_apart
 from gateway.kernel.http.response_headers import SHARED, Line
-from gateway.kernel.limits.ratelimit_headers import remaining_fields
+from gateway.kernel.limits.ratelimit_headers import remaining_fields, remaining_text
 
 
 def response_headers(reply: Reply, x: Exchange, id_field: str, unrouted: tuple[Line, ...] = ()) -> Reply:
@@ -19,6 +19,12 @@ def response_headers(reply: Reply, x: Exchange, id_field: str, unrouted: tuple[L
     """
     fields = reply.fields
     route = x.route
+    if reply.text and route is not None:
+        text = f"{reply.text}{route.privacy_text}{id_field}: {x.request_id}\r\n"
+        if x.claim is not None and x.decision is not None:
+            text = f"{text}{x.claim.text}{remaining_text(x.decision.states)}"
+        reply.text = text
+        return reply
     if reply.source == "gateway":
         route = route or x.near
         fields += unrouted if route is None else route.own_set

@@ -14,7 +14,7 @@ from gateway.kernel.faults import CATALOGUE, Fault, Link
 from gateway.kernel.http.path_patterns import parse_prefix
 from gateway.kernel.http.path_safety import spelled
 from gateway.kernel.http.request_headers import FieldFilter
-from gateway.kernel.http.response_headers import FieldRules, Line
+from gateway.kernel.http.response_headers import FieldRules, Line, as_text
 from gateway.kernel.traffic.maintenance import MaintenanceNotice
 from gateway.settings import Config
 from gateway.settings.schema.maintenance import MaintenanceSettings
@@ -65,9 +65,8 @@ def build_credentials(config: Config) -> Credentials:
     by_subject = {key.certificate_subject: key for key in keys.plain if key.certificate_subject is not None}
     shown: Made[bytes] = Made(lambda digest: by_digest.get(digest) or keys.find(digest), maker.make)
     keyring = Keyring(shown, Made(by_subject.get, maker.make), Made(keys.named, maker.make))
-    return Credentials(
-        keyring, istr(config.auth.key.header), config.auth.key.query, istr(config.auth.organization_header)
-    )
+    key, organization_header = config.auth.key, istr(config.auth.organization_header)
+    return Credentials(keyring, istr(key.header), key.query, organization_header)
 
 
 def build_routes(
@@ -156,6 +155,9 @@ class _RouteMaker:
         )
         cors = route_cors(config, route)
         ruled = {name.lower() for name in (*request.set, *request.remove)}
+        compression, idempotency = compression_rules(config.compression_of(route)), idempotency_rules(route)
+        caching = Caching(cache_rules(route)) if route.upstream in self._cached else None
+        looked_at = response_set or cors or compression or idempotency or caching
         return Route(
             id=route.id,
             pattern=route.match.path or route.match.prefix or "/",
@@ -192,14 +194,15 @@ class _RouteMaker:
             steering=steering_of(config, route),
             maintenance=_maintenance(route.maintenance or config.defaults.maintenance),
             cors=cors,
-            compression=compression_rules(config.compression_of(route)),
+            compression=compression,
             websocket="websocket" in route.upgrade,
             addresses=address_rules(*config.addresses_of(route)),
             match_host=route.match.host or "",
             match_headers=tuple(sorted((name.lower(), value) for name, value in route.match.headers.items())),
             match_listener=route.match.listener or "",
-            idempotency=idempotency_rules(route),
-            caching=Caching(cache_rules(route)) if route.upstream in self._cached else None,
+            idempotency=idempotency,
+            caching=caching,
+            privacy_text=None if looked_at else as_text(privacy),
         )
 
     def _filter(self, withheld: tuple[bytes, ...]) -> FieldFilter:
@@ -260,13 +263,11 @@ def _withheld(config: Config, request: HeaderRules, *, passthrough: bool) -> lis
     """Request fields of clients that are not forwarded, in addition to those that never are."""
     auth = config.auth
     names = [
-        *(
-            auth.key.header,
-            auth.organization_header,
-            config.observability.request_id.header,
-            "X-Request-Id",
-            "traceparent",
-        ),
+        auth.key.header,
+        auth.organization_header,
+        config.observability.request_id.header,
+        "X-Request-Id",
+        "traceparent",
         *auth.caller_headers.model_dump().values(),
         *request.remove,
         *request.set,

@@ -69,7 +69,8 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     below. `strip_segments` are cut off the front of the path and `base` is put there instead. `host` is a complete Host
     line, b"" for that of the target. `request_fields`
     are complete header lines. `own_set` are the fields that the gateway's own replies have, `privacy` the Vary and
-    Cache-Control of replies to keys; `organization_field` is the other field by which replies to one key vary.
+    Cache-Control of replies to keys; `privacy_text` are the same as lines with CR and LF, None where a stage looks at
+    the fields of replies after `normalize`. `organization_field` is the other field by which replies to one key vary.
     `prefix_field` is the X-Forwarded-Prefix line for clients without proxies, "" for none; lines of X-Forwarded-* and
     Forwarded that begin with one of `unsaid` (lower case) are not sent. `url_mapping` makes URLs of the service public.
     `open_windows` limit each client address of a route that asks for no key; `open_tag` is the hash tag of its buckets,
@@ -135,6 +136,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     compression: CompressionRules | None = None
     caching: Caching | None = None
     idempotency: Idempotency | None = None
+    privacy_text: str | None = None
 
     @property
     def specificity(self) -> tuple[bool, int]:

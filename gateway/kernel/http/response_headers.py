@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.kernel.errors.sanitize import fit
 from gateway.kernel.faults import UPSTREAM_PROTOCOL_ERROR, GatewayError
@@ -124,7 +125,8 @@ class Screened(msgspec.Struct, frozen=True, gc=False):
     """The fields of one reply, sorted out. Replies may share it, so nobody changes its lists.
 
     `lines` begin with the envelope's Content-Type and hold what goes on in any case; `of_the_body` only goes on with a
-    body that stays as it is. `marks` are those of the fields that go on.
+    body that stays as it is. `marks` are those of the fields that go on. `text` are `lines` as text, CR and LF behind
+    each, for fields that several replies share; "" for others.
     """
 
     lines: list[Line]
@@ -133,6 +135,7 @@ class Screened(msgspec.Struct, frozen=True, gc=False):
     coding: bytes
     marks: int
     request_id: str | None
+    text: str = ""
 
     @property
     def notices(self) -> bool:
@@ -150,6 +153,11 @@ class Screened(msgspec.Struct, frozen=True, gc=False):
         )
 
 
+def as_text(lines: Iterable[Line]) -> str:
+    """Return header lines as text, CR and LF behind each."""
+    return "".join([f"{name}: {value}\r\n" for name, value in lines])
+
+
 def screen(fields: BackendFields, rules: FieldRules, *, shared: bool = False) -> Screened:
     """Sort out `fields` by `rules`. The result is remembered for fields that are `shared` with other replies.
 
@@ -159,7 +167,8 @@ def screen(fields: BackendFields, rules: FieldRules, *, shared: bool = False) ->
         return _screen(fields, rules)
     known = rules.screened.get(id(fields))
     if known is None or known[0] is not fields:
-        known = rules.screened.keep(id(fields), (fields, _screen(fields, rules)))
+        screened = _screen(fields, rules)
+        known = rules.screened.keep(id(fields), (fields, replace(screened, text=as_text(screened.lines))))
     return known[1]
 
 

@@ -54,6 +54,17 @@ def remaining_fields(states: Sequence[WindowState]) -> list[tuple[str, str]]:
     return fields
 
 
+def remaining_text(states: Sequence[WindowState]) -> str:
+    """Return what `remaining_fields` does, as lines with CR and LF."""
+    if len(states) == 1 and (name := states[0].window.name):  # nearly every plan
+        only = states[0]
+        return (
+            f"X-RateLimit-Remaining-{name}: {only.remaining}\r\n"
+            f'RateLimit: "{only.window.id}";r={only.remaining};t={ceil(only.full_s)}\r\n'
+        )
+    return "".join([f"{name}: {value}\r\n" for name, value in remaining_fields(states)])
+
+
 def _shared_names(windows: Sequence[Window]) -> set[str]:
     names = [window.name for window in windows if window.name]
     return {name for name in names if names.count(name) > 1} if len(names) > 1 else set()

@@ -28,6 +28,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from gateway.kernel.limits.quota import MeterState, Posting, Reservation
+from gateway.kernel.memo import Memo
 
 Store: TypeAlias = Literal["local", "redis", "cache", "fallback", "allow", "none"]
 """The decider: memory, Redis, a remembered refusal of Redis, memory or nobody while Redis is away, or nobody."""
@@ -100,9 +101,9 @@ class Claim(msgspec.Struct, frozen=True, eq=False):
 
     `keys` has the name of each window's bucket in the store: no two are the same, and all have one hash `tag` (the text
     in the first braces), so that a Redis Cluster keeps them on one node. `fields` are the header fields that every
-    reply about the claim has. Shadow windows come last, after `enforced` others. `postings` are what the call does to
-    quotas and concurrency, under the same tag. Claims are compared by identity. Raises ValueError for a cost below 0,
-    and for shadow windows in front of others.
+    reply about the claim has, and `text` is the same as lines with CR and LF. Shadow windows come last, after
+    `enforced` others. `postings` are what the call does to quotas and concurrency, under the same tag. Claims are
+    compared by identity. Raises ValueError for a cost below 0, and for shadow windows in front of others.
     """
 
     keys: tuple[str, ...]
@@ -113,6 +114,7 @@ class Claim(msgspec.Struct, frozen=True, eq=False):
     enforced: int = 0
     shadowed: bool = False
     tag: str = ""
+    text: str = ""
 
     def __post_init__(self) -> None:
         if self.cost < 0:
@@ -122,8 +124,17 @@ class Claim(msgspec.Struct, frozen=True, eq=False):
             raise ValueError("shadow windows come last")
         first = self.keys[0] if self.keys else self.postings[0].key if self.postings else ""
         force_setattr(self, "tag", tag_of(first))
+        force_setattr(self, "text", _texts.get(self.fields) or _texts.keep(self.fields, _text_of(self.fields)))
         force_setattr(self, "enforced", enforced)
         force_setattr(self, "shadowed", enforced < len(self.windows))
+
+
+_texts: Memo[tuple[tuple[str, str], ...], str] = Memo(1024)
+"""Texts by fields: those of all keys of a plan are one string."""
+
+
+def _text_of(fields: tuple[tuple[str, str], ...]) -> str:
+    return "".join([f"{name}: {value}\r\n" for name, value in fields])
 
 
 def tag_of(key: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.exchange import Exchange
 from gateway.kernel.faults import REQUEST_TIMEOUT, GatewayError
-from gateway.stages.prepare import READ_AHEAD_BYTES, ReadAhead, prepare
+from gateway.stages.prepare import READ_AHEAD_BYTES, ReadAhead, prepare, read_body
 from gateway.table import Envelope, Route
 from gateway.table.public_urls import UrlMapping
 from gateway.upstream.call import BODY_PIECE_BYTES, Call
@@ -15,8 +15,9 @@ from tests.samples import REQUEST_ID, Pieces, caller, exchange, route
 SECRET = "gw_canary_canary_canary"
 
 
-async def call(x: Exchange, to: Route | None = None) -> Call:
-    return await prepare(x, to or route(), caller(), "X-Request-Id")
+async def call(x: Exchange, to: Route | None = None, ahead: ReadAhead | None = None) -> Call:
+    body = b"" if x.body is None else await read_body(x, x.body, ahead or ReadAhead())
+    return prepare(x, to or route(), caller(), "X-Request-Id", body)
 
 
 def lines(made: Call) -> list[str]:
@@ -244,7 +245,7 @@ async def prepared(budget: ReadAhead, size: int, *, announced: bool = True) -> t
     pieces = [b"x" * BODY_PIECE_BYTES] * (size // BODY_PIECE_BYTES) + [b"x" * (size % BODY_PIECE_BYTES)]
     body = Pieces(*[piece for piece in pieces if piece], length=size if announced else None)
     x = exchange(method="POST", body=body)
-    made = await prepare(x, route(), caller(), "X-Request-Id", budget)
+    made = await call(x, ahead=budget)
     return x, made, body.received
 
 
@@ -283,5 +284,5 @@ async def test_what_breaks_off_is_counted_no_longer() -> None:
     ahead = ReadAhead()
     x = exchange(method="POST", body=Pieces(b"a", GatewayError(REQUEST_TIMEOUT), length=3))
     with pytest.raises(GatewayError):
-        await prepare(x, route(), caller(), "X-Request-Id", ahead)
+        await call(x, ahead=ahead)
     assert (x.read_ahead, ahead.reserved) == (0, 0)

@@ -15,9 +15,7 @@ from tests.samples import caller, exchange, route
         (ANSWERED_WITHIN_S + 1, 10.0, ANSWERED_WITHIN_S + 1),
     ],
 )
-async def test_a_call_is_answered_in_time_as_far_as_its_route_allows(
-    total_s: float, spent_s: float, left_s: float
-) -> None:
-    call = await prepare(exchange(), route(total_timeout_s=total_s), caller(), "X-Request-Id")
+def test_a_call_is_answered_in_time_as_far_as_its_route_allows(total_s: float, spent_s: float, left_s: float) -> None:
+    call = prepare(exchange(), route(total_timeout_s=total_s), caller(), "X-Request-Id")
     shorten_timeout(call, spent_s)
     assert call.total_timeout_s == left_s
