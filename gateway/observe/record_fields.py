@@ -64,7 +64,8 @@ _CLIPPED = {name: f"clipped({FIELDS[name]})" for name in ("path", "cause", "targ
 
 VARYING = (
     "request_id", "trace_id", "path", "total_ms", "upstream_ms", "client_ms", "overhead_ms", "request_bytes",
-    "response_bytes", "client", "key_id", "organization", "limiter_remaining", "upstream_request_id", "target", "code", "hedge",
+    "response_bytes", "client", "key_id", "organization", "limiter_remaining", "upstream_request_id", "target", "code",
+    "hedge",
 )  # fmt: skip
 """The fields that differ between exchanges of one `ExchangeSeries` that nothing unusual has happened to."""
 
