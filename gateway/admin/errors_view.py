@@ -10,8 +10,8 @@ from aiohttp import web
 from gateway.admin.connection import json_reply
 from gateway.admin.listener import View
 from gateway.admin.record_filter import RecordFilter, limit_of
+from gateway.kernel.timestamp import Timestamp
 from gateway.observe.recent_errors import ErrorRecord
-from gateway.observe.timestamp import Timestamp
 
 MOST = 10_000
 

@@ -12,7 +12,7 @@ from gateway.admin.listener import View
 from gateway.fleet.membership import FleetMembership
 from gateway.fleet.peers import ask_all
 from gateway.fleet.record import GatewayRecord
-from gateway.observe.timestamp import Timestamp
+from gateway.kernel.timestamp import Timestamp
 
 _REQUEST_ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _MOST_RECORDS = 64

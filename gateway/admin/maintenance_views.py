@@ -10,8 +10,8 @@ from gateway.admin.connection import json_reply
 from gateway.admin.listener import View
 from gateway.audit.records import AuditEntry
 from gateway.audit.trail import AuditTrail
+from gateway.kernel.timestamp import Timestamp
 from gateway.kernel.traffic.maintenance import MaintenanceNotice
-from gateway.observe.timestamp import Timestamp
 from gateway.settings.schema.maintenance import DEFAULT_MESSAGE, LONGEST_MESSAGE
 from gateway.settings.schema.values import instant, positive_duration
 from gateway.upstream.maintenance_switch import MaintenanceSwitch

@@ -11,7 +11,7 @@ from gateway.history.node_history import NodeHistory
 from gateway.history.report import report
 from gateway.history.timeline import HistorySpan
 from gateway.kernel.clock import Clock
-from gateway.observe.timestamp import Timestamp
+from gateway.kernel.timestamp import Timestamp
 
 ROWS, MOST_ROWS = 25, 200
 

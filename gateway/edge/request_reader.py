@@ -124,8 +124,7 @@ class RequestReader(WriteProgress):
             self.transport.pause_reading()
 
     def _is_done(self) -> bool:
-        """Return whether nothing that still arrives is a request."""
-        return bool(self._force_close or self._close or self._upgraded)
+        return bool(self._force_close or self._close or self._upgraded)  # nothing that still arrives is a request
 
     def _feed(self, data: bytes) -> None:
         """Give a piece to the parser, and its requests to the queue."""
@@ -269,7 +268,6 @@ class RequestReader(WriteProgress):
                 self.force_close()
 
     def _cut_slow_reader(self) -> None:
-        """Abort a connection whose client reads its reply too slowly."""
         assert self.transport is not None
         if self._exchange is not None and self._exchange.error is None:
             self._exchange.error = GatewayError(CLIENT_CLOSED, cause="the client took the reply too slowly")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from gateway.observe.timestamp import Timestamp
+from gateway.kernel.timestamp import Timestamp
 from gateway.observe.writer import Output
 
 _NAMES = {

@@ -11,9 +11,9 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 import structlog
 
+from gateway.kernel.timestamp import Timestamp
 from gateway.observe.access_log import AccessLog, printable
 from gateway.observe.redact import redactor
-from gateway.observe.timestamp import Timestamp
 from gateway.observe.writer import Output, Writer
 from gateway.settings import Config
 

@@ -33,7 +33,7 @@ _LONGEST_METHOD = 16
 _UNBOUNDED_STATUSES = (ABANDONED, RATE_LIMITED.status)
 """Statuses that even a known caller can cause as often as it likes."""
 
-Alike: TypeAlias = tuple[Route | None, str, int, ReplySource, Outcome, str | None, str | None, bool]
+AlikeKey: TypeAlias = tuple[Route | None, str, int, ReplySource, Outcome, str | None, str | None, bool]
 """Route, method, status, source, outcome, name of the fault, and the limiter's store and verdict."""
 _MOST_ALIKE = 4096
 
@@ -56,7 +56,7 @@ class Recorder:
         self._in_flight = metrics.in_flight
         self._routes: dict[str, RouteSeries] = {}
         self._upstreams: dict[str, UpstreamSeries] = {}
-        self._alike: Memo[Alike, ExchangeSeries] = Memo(_MOST_ALIKE)
+        self._alike: Memo[AlikeKey, ExchangeSeries] = Memo(_MOST_ALIKE)
 
     def begin(self) -> None:
         """Count an exchange that begins. `record` ends it."""
@@ -198,7 +198,7 @@ class Recorder:
         if x.error is not None and x.error.fault.of_upstream:
             self._metrics.upstream_errors.labels(upstream, x.error.fault.name).inc()
 
-    def _new_series(self, alike: Alike) -> ExchangeSeries:
+    def _new_series(self, alike: AlikeKey) -> ExchangeSeries:
         route, method, status, source, _, _, store, allowed = alike
         metrics, name, label = self._metrics, NO_ROUTE if route is None else route.id, method_label(method)
         decisions = decision_duration = None

@@ -2,7 +2,7 @@ from datetime import datetime
 
 import pytest
 
-from gateway.observe.timestamp import Timestamp
+from gateway.kernel.timestamp import Timestamp
 
 
 @pytest.mark.parametrize(
