@@ -47,6 +47,7 @@ Layers (each imports only those below it; import-linter checks)
         accounting                          (beside these) usage by day for invoices, `gateway usage`
         lint                                warnings of `gateway check`
         fleet                               the gateways that share a Redis know one another
+        tail                                access lines for those who follow them
         openapi                             (beside these) OpenAPI documents, in and out
         table                               the configuration compiled, decided before any request
         traffic                             how many calls at once, and to which upstream

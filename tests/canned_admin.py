@@ -18,6 +18,7 @@ def admin(status: int, body: bytes) -> Iterator[tuple[str, list[tuple[str, str |
         def do_POST(self) -> None:
             asked.append((self.path, self.headers.get("Authorization")))
             self.send_response(status)
+            self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

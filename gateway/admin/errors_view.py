@@ -9,7 +9,8 @@ from aiohttp import web
 
 from gateway.admin.connection import json_reply
 from gateway.admin.listener import View
-from gateway.admin.record_filter import RecordFilter, limit_of
+from gateway.admin.record_filter import RecordFilter
+from gateway.admin.request_input import BadRequestError, limit_in
 from gateway.kernel.timestamp import Timestamp
 from gateway.observe.recent_errors import ErrorRecord
 
@@ -22,8 +23,8 @@ def errors_view(records: Callable[[], Sequence[ErrorRecord]]) -> View:
     async def errors(request: web.BaseRequest) -> web.Response:
         try:
             wanted = RecordFilter.parse(request.query, ("limit",))
-            limit = limit_of(request.query, MOST)
-        except ValueError as error:
+            limit = limit_in(request, MOST, MOST)
+        except (ValueError, BadRequestError) as error:
             return json_reply(400, {"error": str(error)})
         found = [each for each in records() if wanted.passes(partial(getattr, each))]
         return json_reply(200, {"errors": [error_fields(record) for record in found[:limit]]})

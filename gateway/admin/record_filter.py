@@ -55,16 +55,6 @@ class RecordFilter:
         return cls(tests)
 
 
-def limit_of(parameters: Mapping[str, str], most: int) -> int:
-    """Return how many records are asked for, `most` without a `limit`. Raises ValueError."""
-    text = parameters.get("limit")
-    if text is None:
-        return most
-    if not re.fullmatch("[0-9]{1,6}", text) or not 0 < int(text) <= most:
-        raise ValueError(f"`limit` is a number from 1 to {most}")
-    return int(text)
-
-
 def _test(name: str, value: str) -> _Test:
     if name == "status":
         return _status(value.lower())

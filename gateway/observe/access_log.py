@@ -7,7 +7,7 @@ import msgspec
 from gateway.kernel.timestamp import Timestamp
 from gateway.observe.writer import Output
 
-_NAMES = {
+FIELD_NAMES = {
     "method": "http.request.method",
     "route": "http.route",
     "path": "url.path",
@@ -40,10 +40,13 @@ _NAMES = {
     "client": "client.address",
     "outcome": "gateway.outcome",
 }
-"""OpenTelemetry's names where it has one (https://opentelemetry.io/docs/specs/semconv/registry/attributes/)."""
+"""The names of fields in a line by those in a record: OpenTelemetry's, where it has one.
+
+https://opentelemetry.io/docs/specs/semconv/registry/attributes/
+"""
 
 
-class AccessRecord(msgspec.Struct, gc=False, omit_defaults=True, rename=_NAMES, tag_field="event", tag="request"):
+class AccessRecord(msgspec.Struct, gc=False, omit_defaults=True, rename=FIELD_NAMES, tag_field="event", tag="request"):
     """The access record of one request. A field that is None is left out.
 
     Give the fields by position, in this order: msgspec takes 0.15 µs for that, and 0.8 for as many names. `timestamp`
@@ -117,49 +120,55 @@ class AccessLog:
         colour: bool = False,
     ) -> None:
         self.enabled = enabled
+        self._printed = enabled
+        self._followed: Callable[[AccessRecord], None] | None = None
         self._wall = wall
         self._timestamp = Timestamp()
         self._put = writer.put
-        self._console = console
+        self._console = console and enabled
         self._colour = colour
+
+    def follow(self, put: Callable[[AccessRecord], None] | None) -> None:
+        """Give each record to `put` as well from now on, even if no lines are written; None: no longer."""
+        self._followed = put
+        self.enabled = self._printed or put is not None
 
     def write(self, record: AccessRecord) -> None:
         record.timestamp = self._timestamp(self._wall())
         record.level = "info" if record.status < 500 else "error"
         if self._console:
-            self._put(self._line(record).encode(errors="backslashreplace"))
-            return
-        try:
-            self._put(_encode(record) + b"\n")
-        except UnicodeEncodeError:
-            # Bytes over 127 in a request reach us as lone surrogates.
-            self._put(_encode(_spelled_out(record)) + b"\n")
-
-    def _line(self, record: AccessRecord) -> str:
-        """Return a line for a terminal, such as `12:00:00.123 200 GET encoding.item 12.3 ms key=acme-ci id=…`."""
-        status = str(record.status)
-        words = [record.method, record.path or record.route or "-"]
-        if record.total_ms is not None:
-            words.append(f"{record.total_ms:.1f} ms")
-        for label, value in (
-            ("route", record.route if record.path else None),
-            ("code", record.code),
-            ("reason", record.reason),
-            ("cause", record.cause),
-            ("key", record.key_id),
-            ("remaining", record.limiter_remaining),
-            ("target", record.target),
-            ("outcome", record.outcome),
-            ("id", record.request_id),
-        ):
-            if value is not None and value != "":
-                words.append(f"{label}={value}")
-        if self._colour:
-            status = f"\x1b[{_COLOURS.get(status[0], 0)}m{status}\x1b[0m"
-        return f"{record.timestamp[11:-1]} {status} {printable(' '.join(words))}\n"
+            self._put(terminal_line(record, colour=self._colour).encode(errors="backslashreplace"))
+        elif self._printed:
+            self._put(encoded(record) + b"\n")
+        if self._followed is not None:
+            self._followed(record)
 
 
 _COLOURS = {"2": 32, "3": 36, "4": 33, "5": 31}
+
+
+def terminal_line(record: AccessRecord, *, colour: bool) -> str:
+    """Return a line for a terminal, such as `12:00:00.123 200 GET encoding.item 12.3 ms key=acme-ci id=…`."""
+    status = str(record.status)
+    words = [record.method, record.path or record.route or "-"]
+    if record.total_ms is not None:
+        words.append(f"{record.total_ms:.1f} ms")
+    for label, value in (
+        ("route", record.route if record.path else None),
+        ("code", record.code),
+        ("reason", record.reason),
+        ("cause", record.cause),
+        ("key", record.key_id),
+        ("remaining", record.limiter_remaining),
+        ("target", record.target),
+        ("outcome", record.outcome),
+        ("id", record.request_id),
+    ):
+        if value is not None and value != "":
+            words.append(f"{label}={value}")
+    if colour:
+        status = f"\x1b[{_COLOURS.get(status[0], 0)}m{status}\x1b[0m"
+    return f"{record.timestamp[11:-1]} {status} {printable(' '.join(words))}\n"
 
 
 def printable(text: str) -> str:
@@ -167,6 +176,15 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join([c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text])
+
+
+def encoded(record: AccessRecord) -> bytes:
+    """Return a line of JSON without its end."""
+    try:
+        return _encode(record)
+    except UnicodeEncodeError:
+        # Bytes over 127 in a request reach us as lone surrogates.
+        return _encode(_spelled_out(record))
 
 
 def _spelled_out(record: AccessRecord) -> AccessRecord:

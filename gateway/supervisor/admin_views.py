@@ -21,6 +21,7 @@ from gateway.admin.fleet_views import fleet_views
 from gateway.admin.key_views import KeyResources
 from gateway.admin.listener import AdminListener, View
 from gateway.admin.maintenance_views import maintenance_change, maintenance_view
+from gateway.admin.tail_view import tail_view
 from gateway.admin.usage_view import usage_view
 from gateway.audit.records import Actor, AuditEntry
 from gateway.audit.shared_trail import SharedAuditTrail
@@ -37,6 +38,7 @@ from gateway.supervisor.status import target_states
 from gateway.supervisor.worker_pool import WorkerPool
 from gateway.system.clock import SYSTEM_CLOCK
 from gateway.table.snapshot import Snapshot
+from gateway.tail.follower import Tail
 
 
 def add_pages(
@@ -52,6 +54,7 @@ def add_pages(
     admin.views |= views(snapshot, pool, audit, fleet, history)
     admin.changes |= changes(reload, pool, audit.trail) | TargetChanges(snapshot, audit.trail, SYSTEM_CLOCK).handlers()
     admin.resources |= KeyResources(lambda: snapshot().config, pool.threads, audit.trail).handlers()
+    admin.resources["/tail"] = {"GET": tail_view(Tail(lambda: [worker.lines for worker in pool.everybody]))}
 
 
 def audit_trail(snapshot: Callable[[], Snapshot], pool: WorkerPool) -> SharedAuditTrail:

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 import msgspec
 
 from gateway.supervisor.worker_process import WorkerProcess
-from gateway.worker.assembly import WorkerMemory
 from gateway.worker.channel import HandoverState
+from gateway.worker.context import WorkerMemory
 
 Members = Mapping[int, WorkerProcess]
 

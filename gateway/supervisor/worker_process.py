@@ -19,8 +19,8 @@ from gateway.settings.schema.server import ListenerSettings
 from gateway.system.clock import SYSTEM_CLOCK
 from gateway.system.fork import fork
 from gateway.table.snapshot import Snapshot
+from gateway.tail.line_ring import LineRing
 from gateway.upstream.maintenance_switch import MaintenanceSwitch
-from gateway.worker.assembly import WorkerContext, WorkerMemory
 from gateway.worker.channel import (
     AdoptState,
     Channel,
@@ -39,6 +39,7 @@ from gateway.worker.channel import (
     StateHandedOver,
     content_of,
 )
+from gateway.worker.context import WorkerContext, WorkerMemory
 from gateway.worker.heartbeat import Heartbeat
 from gateway.worker.worker import DUMP_STACKS, work
 
@@ -94,6 +95,7 @@ class WorkerProcess:
         self.memory = memory or WorkerMemory.shared()
         self.heartbeat = Heartbeat()
         self.activity = ActivityFeed()
+        self.lines = LineRing()
         self.started_at = SYSTEM_CLOCK.monotonic()
         self.serving_since: float | None = None
         self.state: State = "starting"
@@ -125,6 +127,7 @@ class WorkerProcess:
                 self.memory,
                 switch or MaintenanceSwitch(),
                 self.activity,
+                self.lines,
             )
             with theirs:
                 self.pid = fork(partial(work, snapshot, context), (theirs.fileno(), self._stacks_fd, *listening))

@@ -1,11 +1,8 @@
 """Builds the parts of one worker from a configuration, and connects them."""
 
 import os
-import socket
 from functools import partial
-from typing import NamedTuple
 
-import msgspec
 import structlog
 
 from gateway import __version__
@@ -25,20 +22,17 @@ from gateway.fleet.query import QUESTION, fleet_query
 from gateway.fleet.registry import SCRIPT as FLEET
 from gateway.fleet.registry import FleetRegistry
 from gateway.history.activity import Activity
-from gateway.history.feed import ActivityFeed
 from gateway.kernel.ids import Ids
 from gateway.keystore.reader import SCRIPTS as KEY_SCRIPTS
 from gateway.keystore.sync import key_sync
 from gateway.limiter.interface import Limiter
 from gateway.limiter.memory_limiter import LocalLimiter
-from gateway.limiter.outage_memory import OutageMemory
 from gateway.limiter.redis_limiter import RedisLimiter
 from gateway.net.compressor import Compressor
 from gateway.net.write_batch import WriteBatch
 from gateway.observe.log import Log
 from gateway.observe.metrics import Metrics
-from gateway.observe.recent_errors import ErrorLog, ErrorRing
-from gateway.observe.shared_memory import Region
+from gateway.observe.recent_errors import ErrorLog
 from gateway.pipeline import Gateway
 from gateway.reuse.cache import ReplyCache
 from gateway.reuse.idempotency import IdempotencyKeys
@@ -56,50 +50,10 @@ from gateway.table.snapshot import Snapshot
 from gateway.table.upstreams import build_health_checks, build_upstreams
 from gateway.tracing.export_queue import ExportQueue
 from gateway.traffic.mirror import MirrorLog
-from gateway.upstream.maintenance_switch import MaintenanceSwitch
-from gateway.worker.heartbeat import Heartbeat
+from gateway.worker.context import WorkerContext
 from gateway.worker.queries import connections_query, mirror_query, purge_query, query_handlers
 from gateway.worker.query_server import QueryHandler
 from gateway.worker.usage_query import usage_handler
-
-
-class WorkerMemory(NamedTuple):
-    """What outlives a worker: what it knows and owes while Redis is away, and the usage that Redis does not have."""
-
-    outage: OutageMemory
-    usage: OutageMemory
-
-    @classmethod
-    def shared(cls) -> "WorkerMemory":
-        """Make empty memory, before the worker is forked."""
-        return cls(OutageMemory.shared(), OutageMemory.shared())
-
-    def close(self) -> None:
-        """Release the memory, which has no reader any more."""
-        self.outage.close()
-        self.usage.close()
-
-
-class WorkerContext(msgspec.Struct, frozen=True):
-    """What the supervisor gives a worker besides the configuration.
-
-    `sockets` are the bound sockets of each listener. `control` is the worker's end of the channel. `stacks_fd` is the
-    file to which the signal DUMP_STACKS writes. `workers` is the number of workers of this node, one of which
-    `checks_targets`. `memory` is the shared memory for what has to survive this worker, and
-    `maintenance` the switch of all workers. The worker publishes on `activity` what it has counted.
-    """
-
-    sockets: list[tuple[ListenerSettings, list[socket.socket]]]
-    region: Region
-    errors: ErrorRing
-    heartbeat: Heartbeat
-    control: socket.socket
-    stacks_fd: int
-    checks_targets: bool
-    workers: int
-    memory: WorkerMemory
-    maintenance: MaintenanceSwitch
-    activity: ActivityFeed
 
 
 class Assembly:
@@ -157,6 +111,18 @@ class Assembly:
                     request_heads, handle, SYSTEM_CLOCK.wall, self.write_batch, events.rejected, handshake, self.unread
                 )
             )
+
+    def beat(self, now_s: float) -> None:
+        """Do the periodic work: publish what was counted, and begin or end to leave access lines to a reader.
+
+        `now_s` is a reading of the monotonic clock.
+        """
+        self.metrics.refresh()
+        self.activity.publish(now_s)
+        lines = self.context.lines
+        if lines.is_followed is not lines.is_writing:
+            self.log.access.follow(lines.put if lines.is_followed else None)
+            lines.is_writing = lines.is_followed
 
     @property
     def connections(self) -> int:

@@ -17,7 +17,7 @@ from gateway.limiter.interface import LimiterState
 from gateway.system.clock import SYSTEM_CLOCK
 from gateway.system.malloc import trim
 from gateway.table.snapshot import Snapshot
-from gateway.worker.assembly import Assembly, WorkerContext
+from gateway.worker.assembly import Assembly
 from gateway.worker.channel import (
     AdoptState,
     Channel,
@@ -35,6 +35,7 @@ from gateway.worker.channel import (
     StateHandedOver,
     content_of,
 )
+from gateway.worker.context import WorkerContext
 from gateway.worker.query_server import QueryServer
 
 DRAIN_POLL_S = 0.05
@@ -195,8 +196,7 @@ class Worker:
         metrics = self.assembly.metrics
         self._lags.append(max(now - due, 0.0))
         self.context.heartbeat.beat(now, max(self._lags), self.assembly.connections, int(metrics.in_flight.value))
-        metrics.refresh()
-        self.assembly.activity.publish(now)
+        self.assembly.beat(now)
         if next(self._beats) % BEATS_TO_TRIM == 0:
             trim()
         asyncio.get_running_loop().call_later(BEAT_S, self._beat, now + BEAT_S)

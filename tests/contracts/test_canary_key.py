@@ -12,6 +12,7 @@ import itertools
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from tests.contracts.canary import ORDINARY, PLACES, SECRETS, SHOWN, Place, escaped, excerpt, leaks, twice
@@ -23,7 +24,9 @@ from tests.strict_backend import StrictBackend
 
 PATHS = (b"/v1/t", b"/open/t", b"/dead/t", b"/nowhere")
 
+TOKEN = "sesame-open-the-door"
 SECTIONS = {
+    "admin": f'{{address: "127.0.0.1:0", token: {TOKEN}}}',
     "server": '{drain_delay: 0s, listeners: [{id: public, address: "127.0.0.1:0", limits: {header_bytes: 8KiB, url_bytes: 4KiB}}]}',
     "organizations": "[{id: acme}]",
     "plans": "[{id: large, limits: [{id: minute, max: 1000000, per: 1m}]}, {id: small, limits: [{id: day, max: 1, per: 1d}]}]",
@@ -104,10 +107,37 @@ async def world(
                 yield gateway, backend, monitor, collector
 
 
+@contextlib.asynccontextmanager
+async def followed(gateway: GatewayProcess) -> AsyncIterator[bytearray]:
+    """What somebody reads who follows the access lines meanwhile."""
+    lines = bytearray()
+    following = asyncio.Event()
+
+    async def read() -> None:
+        url, headers = f"http://127.0.0.1:{gateway.admin_port}/tail", {"Authorization": f"Bearer {TOKEN}"}
+        async with aiohttp.ClientSession(headers=headers) as client, client.get(url) as reply:
+            async for chunk in reply.content.iter_any():
+                lines.extend(chunk)
+                following.set()
+
+    reader = asyncio.create_task(read())
+    try:
+        async with asyncio.timeout(20):
+            await following.wait()
+            yield lines
+            while b"/dead" not in lines:
+                await asyncio.wait([reader], timeout=0.05)
+    finally:
+        reader.cancel()
+        await asyncio.wait([reader])
+
+
 async def search(gateway: GatewayProcess, monitor: Monitor, collector: Collector, redis_server: RedisProcess) -> None:
     """Log, metrics, spans, the process, and Redis with the usage of all. Ends the gateway."""
-    _, metrics = await asyncio.to_thread(gateway.admin, "/metrics")
-    assert not leaks(metrics.encode())
+    for path in ("/metrics", "/errors", "/fleet", "/requests/6d84e126-d10c-4e52-bbfb-bd4c92bc8333"):
+        status, page = await asyncio.to_thread(gateway.admin, path)
+        assert status == 200
+        assert not leaks(page.encode()), path
     assert not leaks(gateway.title())
     assert await asyncio.to_thread(gateway.terminate) == 0
     commands = await monitor.commands()
@@ -128,7 +158,10 @@ async def search(gateway: GatewayProcess, monitor: Monitor, collector: Collector
 
 async def test_a_key_is_seen_nowhere(tmp_path: Path, redis_server: RedisProcess) -> None:
     async with world(tmp_path, redis_server) as (gateway, backend, monitor, collector):
-        replies = await sent(gateway, combined(PLACES))
+        async with followed(gateway) as lines:
+            replies = await sent(gateway, combined(PLACES))
+        assert lines.count(b"\n") > len(PLACES)
+        assert not leaks(bytes(lines)), excerpt(bytes(lines))
         statuses = {reply[9:12] for reply in replies.values()}
         assert {name: reply for name, reply in replies.items() if not reply.startswith(b"HTTP/1.1 ")} == {}
         assert {name: excerpt(reply) for name, reply in replies.items() if leaks(reply)} == {}

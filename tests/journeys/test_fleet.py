@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import aiohttp
 import msgspec
 import pytest
 import pytest_asyncio
@@ -118,6 +119,23 @@ async def test_commands_ask_one_gateway_or_several(fleet: Fleet) -> None:
     assert [each["gateway"] for each in listed if each["request_id"] == request_id] == [second]
     assert (await commanded("errors", "recent", "--code", "8000", "--admin", second))["errors"] == []
     assert (await asyncio.to_thread(fleet.first.admin, "/errors?cod=8000"))[0] == 400
+
+
+async def test_access_lines_are_followed_while_they_come(fleet: Fleet) -> None:
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    url = f"http://127.0.0.1:{fleet.first.admin_port}/tail?status=5xx&key=tester"
+    async with aiohttp.ClientSession(headers=headers) as client, client.get(url) as lines, asyncio.timeout(20):
+        assert json.loads(await lines.content.readline()) == {"event": "following", "all_workers": True}
+        assert (await ask(fleet.first, "GET", "/v1/a")).status == 200
+        assert (await ask(fleet.first, "GET", f"/dead/x?X-Api-Key={KEY}")).status == 503
+        line = await lines.content.readline()
+    assert KEY.encode() not in line
+    found = json.loads(line)
+    assert (found["url.path"], found["gateway.reason"], found["gateway.key_id"]) == (
+        "/dead/x",
+        "upstream_refused",
+        "tester",
+    )
 
 
 async def test_a_gateway_that_stops_leaves_the_fleet(fleet: Fleet, tmp_path: Path) -> None:

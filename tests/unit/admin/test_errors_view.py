@@ -64,7 +64,7 @@ async def test_errors_are_chosen_by_filters(query: str, found: list[int]) -> Non
             "?cod=8000",
             "there is no filter `cod`; there are code, key, limit, organization, reason, request_id, route, source, status",
         ),
-        ("?limit=many", "`limit` is a number from 1 to 10000"),
+        ("?limit=many", "limit: write a number from 1 to 10000"),
     ],
 )
 async def test_filters_that_are_not_known_are_refused(query: str, error: str) -> None:

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from gateway.admin.record_filter import FIELDS, RecordFilter, limit_of
+from gateway.admin.record_filter import FIELDS, RecordFilter
 
 RECORD = {
     "request_id": "6d84e126",
@@ -80,11 +80,3 @@ def test_what_is_not_understood_is_refused(name: str, value: str, text: str) -> 
     with pytest.raises(ValueError) as refused:  # noqa: PT011  the text is compared
         RecordFilter.parse({name: value}, ("limit",))
     assert str(refused.value).startswith(text)
-
-
-def test_a_limit_is_a_number() -> None:
-    assert limit_of({}, 100) == 100
-    assert limit_of({"limit": "7"}, 100) == 7
-    for wrong in ("0", "101", "-1", "x", "", "1" * 5000):
-        with pytest.raises(ValueError, match="`limit` is a number from 1 to 100"):
-            limit_of({"limit": wrong}, 100)

@@ -1,4 +1,5 @@
 import os
+import tempfile
 
 import msgspec
 import pytest
@@ -99,6 +100,24 @@ def test_what_is_not_known_is_left_out() -> None:
         "http.request.method": "GET",
         "http.response.status_code": 503,
     }
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_reader_gets_each_record_too_also_if_no_lines_are_written(*, enabled: bool) -> None:
+    with tempfile.TemporaryFile() as file:
+        writer = Writer(file.fileno())
+        log = AccessLog(writer, lambda: NOON, enabled=enabled)
+        followed: list[AccessRecord] = []
+        log.follow(followed.append)
+        assert log.enabled
+        log.write(AccessRecord(request_id="a", status=503))
+        log.follow(None)
+        assert log.enabled is enabled
+        writer.start()
+        assert writer.close(10)
+        file.seek(0)
+        assert len(file.readlines()) == enabled
+    assert [(each.request_id, each.level, each.timestamp[:10]) for each in followed] == [("a", "error", "2026-06-01")]
 
 
 def test_bytes_that_are_no_text_are_spelled_out() -> None:

@@ -9,8 +9,8 @@ import msgspec
 from gateway.limiter.outage_memory import OutageMemory
 from gateway.supervisor.outage_handover import OutageHandover, WorkerMemories
 from gateway.supervisor.worker_process import WorkerProcess
-from gateway.worker.assembly import WorkerMemory
 from gateway.worker.channel import HandoverState, memory_file
+from gateway.worker.context import WorkerMemory
 
 
 class Worker:

@@ -10,13 +10,15 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.history.feed import ActivityFeed
+from gateway.observe.access_log import AccessRecord
 from gateway.observe.recent_errors import ErrorRing
 from gateway.observe.shared_memory import Region
 from gateway.settings import parse
 from gateway.table.snapshot import compile_snapshot
 from gateway.upstream.maintenance_switch import MaintenanceSwitch
-from gateway.worker.assembly import Assembly, WorkerContext, WorkerMemory
+from gateway.worker.assembly import Assembly
 from gateway.worker.channel import Channel
+from gateway.worker.context import WorkerContext, WorkerMemory
 from gateway.worker.heartbeat import Heartbeat
 from tests.authority import Authority
 from tests.scrape import scraped
@@ -140,3 +142,17 @@ async def test_usage_is_counted_where_it_is_asked_for() -> None:
         assert b"gateway_usage_calls_owed 3" in scraped(assembly.metrics)
         assert assembly.context.memory.usage.used > 0
         without.context.memory.close()
+
+
+def test_access_lines_are_left_to_a_reader_while_there_is_one() -> None:
+    with assembled("observability: {log: {access: false}}\n") as assembly:
+        lines, access = assembly.context.lines, assembly.log.access
+        assembly.beat(1.0)
+        assert (access.enabled, lines.is_writing) == (False, False)
+        lines.is_followed = True
+        assembly.beat(1.0)
+        assert (access.enabled, lines.is_writing) == (True, True)
+        access.write(AccessRecord(request_id="r", status=200))
+        lines.is_followed = False
+        assembly.beat(1.0)
+        assert (access.enabled, lines.is_writing, lines.count) == (False, False, 1)
