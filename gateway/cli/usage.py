@@ -1,28 +1,39 @@
 """The command `gateway usage`."""
 
 import csv
+import http.client
 import io
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlencode
 
 import click
 import msgspec
 
-from gateway.accounting.query import DIMENSIONS, Dimension, usage_query
+from gateway.accounting.query import DIMENSIONS, Dimension, UsageQuery, usage_query
 from gateway.accounting.statement import UsageStatement, UsageSums, read_statement
+from gateway.cli.admin_client import address_option, exit_with_errors, request
 from gateway.cli.friendly_errors import friendly_errors
+from gateway.cli.limits_account import key_id
 from gateway.cli.tables import aligned
 from gateway.redis_client.address import RedisConnectionError
 from gateway.settings import load
 from gateway.system.clock import SYSTEM_CLOCK
 
+WITHIN_S = 30.0
 NUMBERS = ("calls", "errors", "request_bytes", "response_bytes", "callers")
+
+
+def optional_key_id(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Reject the secret of a key, which must not appear in a URL."""
+    return None if value is None else key_id(context, parameter, value)
 
 
 @click.command()
 @click.option(
-    "-c", "--config", "file", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The configuration."
+    "-c", "--config", "file", type=click.Path(path_type=Path), metavar="FILE", help="Read the Redis of this file."
 )
+@address_option("--admin")
 @click.option(
     "--by",
     type=click.Choice(DIMENSIONS),
@@ -35,7 +46,7 @@ NUMBERS = ("calls", "errors", "request_bytes", "response_bytes", "callers")
 @click.option("--from", "first", metavar="YYYY-MM-DD", help="The first day, in place of a month.")
 @click.option("--to", "last", metavar="YYYY-MM-DD", help="The last day.  [default: today]")
 @click.option("--organization", metavar="ORG", help="Only of this organisation.")
-@click.option("--key", metavar="ID", help="Only of the key with this id.")
+@click.option("--key", metavar="ID", callback=optional_key_id, help="Only of the key with this id.")
 @click.option("--route", metavar="ID", help="Only on this route.")
 @click.option(
     "--output",
@@ -45,34 +56,53 @@ NUMBERS = ("calls", "errors", "request_bytes", "response_bytes", "callers")
     help="For people, for programs, or for spreadsheets.",
 )
 def command(
-    file: Path, by: tuple[str, ...], first: str | None, last: str | None, output: str, **more: str | None
+    file: Path | None,
+    admin: str,
+    by: tuple[str, ...],
+    first: str | None,
+    last: str | None,
+    output: str,
+    **more: str | None,
 ) -> None:
     """Say what organisations, keys and routes have used, for invoices.
 
-    Reads the Redis of the configuration, where gateways count with `observability.usage`. Days are those of UTC.
+    Asks the gateway at --admin, for 31 days at most, or reads the Redis of a file. Gateways count with
+    `observability.usage`. Days are those of UTC.
     """
     given = {**more, "from": first, "to": last, "by": ",".join(dict.fromkeys(by))}
+    parameters = {name: value for name, value in given.items() if value is not None}
     try:
-        query = usage_query(
-            {name: value for name, value in given.items() if value is not None},
-            datetime.fromtimestamp(SYSTEM_CLOCK.wall(), UTC).date(),
-        )
+        query = usage_query(parameters, datetime.fromtimestamp(SYSTEM_CLOCK.wall(), UTC).date())
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    with friendly_errors():
-        redis = load(file).redis
-    if redis is None:
-        raise click.ClickException("usage is kept in Redis, and this configuration has none")
-    try:
-        found = read_statement(redis.login_url(), redis.key_prefix, query)
-    except RedisConnectionError as error:
-        raise click.ClickException(f"Redis: {error}") from None
+    found = _asked(admin, parameters) if file is None else _read(file, query)
     if output == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
     elif output == "csv":
         click.echo(_csv(found), nl=False)
     else:
         click.echo(_text(found))
+
+
+def _asked(admin: str, parameters: dict[str, str]) -> UsageStatement:
+    status, body = request(admin, "GET", f"/usage?{urlencode(parameters)}", WITHIN_S, option="--admin")
+    if status != http.client.OK:
+        exit_with_errors(admin, status, body)
+    try:
+        return msgspec.json.decode(body, type=UsageStatement)
+    except msgspec.MsgspecError:
+        raise click.ClickException(f"what answers at {admin} is no gateway of this release") from None
+
+
+def _read(file: Path, query: UsageQuery) -> UsageStatement:
+    with friendly_errors():
+        redis = load(file).redis
+    if redis is None:
+        raise click.ClickException("usage is kept in Redis, and this configuration has none")
+    try:
+        return read_statement(redis.login_url(), redis.key_prefix, query)
+    except RedisConnectionError as error:
+        raise click.ClickException(f"Redis: {error}") from None
 
 
 def _csv(found: UsageStatement) -> str:

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.cli import main
+from tests.canned_admin import admin
 from tests.redis_server import RedisProcess, free_port
 from tests.unit.accounting.test_storage import A, add, batch
 from tests.yaml_files import LEAST
@@ -80,9 +81,34 @@ def test_what_cannot_be_answered_is_explained(tmp_path: Path) -> None:
         (away, *MONTH): (1, "Redis: refused"),
         (away, "--month", "11/2026"): (2, "`month` is written like 2026-11"),
         (away, "--by", "plan"): (2, "'plan' is not one of"),
+        (away, "--key", "gw_secret"): (2, "this looks like the secret of a key"),
         ("nonsense: 1\n", *MONTH): (1, "nonsense"),
     }
     for (section, *arguments), (code, text) in cases.items():
         done = run(tmp_path, section, *arguments)
         assert done.exit_code == code
+        assert text in done.stderr
+
+
+def test_a_running_gateway_is_asked() -> None:
+    sums = {"calls": 3, "errors": 0, "request_bytes": 0, "response_bytes": 0, "callers": 1, "quotas": {}}
+    body = {"from": "2026-11-01", "to": "2026-11-30", "by": ["key"], "rows": [sums | {"key": "ci"}], "total": sums}
+    with admin(200, json.dumps(body).encode()) as (address, asked):
+        done = CliRunner().invoke(main, ["usage", "--admin", address, "--by", "key", "--key", "ci", "--output", "json"])
+        assert json.loads(done.stdout) == body
+        assert asked == [("/usage?key=ci&by=key", None)]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "text"),
+    [
+        (400, b'{"error": "a period has 31 days at most"}', "a period has 31 days at most"),
+        (404, b'{"error": "no usage is counted"}', "no usage is counted"),
+        (200, b'{"rows": 3}', "is no gateway of this release"),
+    ],
+)
+def test_what_a_gateway_cannot_answer(status: int, body: bytes, text: str) -> None:
+    with admin(status, body) as (address, _):
+        done = CliRunner().invoke(main, ["usage", "--admin", address])
+        assert done.exit_code == 1
         assert text in done.stderr
