@@ -62,6 +62,8 @@ class ValueDecoder(msgspec.Struct, frozen=True):
             parts = texts if repeated else _split(texts[0], _SEPARATORS.get(self.style, ","))
             if not self.explode and len(texts) > 1:
                 return DOUBLED
+            if parts == [""] and not repeated:
+                return []  # OpenAPI 4.8.12.4: a list that is not repeated and has no items leaves nothing after `=`
             return [typed(part, self.item_kinds) for part in parts]
         if len(texts) > 1:
             return DOUBLED

@@ -133,17 +133,28 @@ class ApiDocument(msgspec.Struct, frozen=True):
 class Audience(NamedTuple):
     """Who reads a document.
 
-    `routes` and `methods` are those that its key may use, None for all. `keyed`: there is a key.
+    `plan` is None for the plans of everybody. `routes` and `methods` are those that its key may use, None for all.
+    `keyed`: there is a key. `hosts` are those of routes that fit the host that was asked, `listener` is the one that
+    was asked, and `hidden` are routes that cannot be reached from there.
     """
 
-    plan: str
+    plan: str | None
     keyed: bool = False
     routes: frozenset[str] | None = None
     methods: frozenset[str] | None = None
+    hosts: frozenset[str] = frozenset()
+    listener: str | None = None
+    hidden: frozenset[str] = frozenset()
 
     def may_use(self, route: RouteSettings, method: str) -> bool:
         """Return whether a call to `route` would be let through."""
+        if route.id in self.hidden:
+            return False
         if route.auth == "none":
             return True
         allowed = self.routes is None or route.id in self.routes
         return self.keyed and allowed and (self.methods is None or method in self.methods)
+
+
+EVERYBODY = Audience(None, keyed=True)
+"""Whoever may see everything."""

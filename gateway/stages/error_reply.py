@@ -4,7 +4,8 @@ from functools import lru_cache
 
 from gateway.exchange import Reply
 from gateway.kernel.envelope.write import error as error_envelope
-from gateway.kernel.faults import ANALYTICS, INFRASTRUCTURE, MESSAGES, NOTIFICATION, UNDEFINED, Fault, GatewayError
+from gateway.kernel.errors.translate import code_and_message
+from gateway.kernel.faults import Fault, GatewayError
 from gateway.kernel.http.response_headers import JSON_TYPE, Line
 from gateway.kernel.http.status_rules import CHALLENGE, NO_STORE, RETRY_SHORTLY
 
@@ -19,7 +20,7 @@ def error_reply(error: GatewayError, fault: Fault, request_id: str, family: str)
     `fault` is the row of the catalogue in force, with the operator's overrides. `family` is the error family of the
     route.
     """
-    code, message = _code_and_message(fault, family)
+    code, message = code_and_message(fault, family)
     fields = list(_fields(fault))
     if fault.retryable or error.retry_after_s is not None:
         fields.append(("Retry-After", str(max(1, error.retry_after_s or 1))) if error.retry_after_s else RETRY_SHORTLY)
@@ -28,15 +29,6 @@ def error_reply(error: GatewayError, fault: Fault, request_id: str, family: str)
     developer_message = error.developer_message or fault.developer_message
     body = error_envelope(request_id, code, message, developer_message, fault.links, error.details)
     return Reply(fault.status, fields, body, code=code, close=fault.ends_connection)
-
-
-def _code_and_message(fault: Fault, family: str) -> tuple[int, str]:
-    """Return code and message of `fault` on a route of `family`. A message that the operator has configured is kept."""
-    code = fault.code
-    if code == UNDEFINED and family != "general" and fault.of_upstream:
-        code = NOTIFICATION if family == "notification" else ANALYTICS if fault.reached_service else INFRASTRUCTURE
-    message = MESSAGES[code] if code != fault.code and fault.message == MESSAGES[UNDEFINED] else fault.message
-    return code, message
 
 
 @lru_cache(maxsize=256)

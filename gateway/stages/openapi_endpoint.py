@@ -19,7 +19,9 @@ async def openapi_endpoint(x: Exchange, route: Route, caller: Caller) -> Reply:
     if route.file is not None:
         return _answered(x, route.file.tag, list(route.file.fields), route.file.body)
     as_yaml = route.pattern.endswith(".yaml")
-    audience = Audience(caller.plan, x.shows_key, caller.routes, caller.methods)
+    hosts, hidden = route.document.visibility.of(x.host, route.match_listener, x.client)
+    listener = route.match_listener or None
+    audience = Audience(caller.plan, x.shows_key, caller.routes, caller.methods, hosts, listener, hidden)
     body, tag = await route.document.of(audience, "yaml" if as_yaml else "json")
     return _answered(x, tag, [_YAML_TYPE if as_yaml else JSON_TYPE, ("ETag", tag), _REVALIDATED], body)
 

@@ -25,7 +25,7 @@ from gateway.table.cors import cross_origin, route_cors
 from gateway.table.keyring import Credentials, Keyring
 from gateway.table.keys import KeyMaker, Made
 from gateway.table.limits import one_tag, plan_windows, tariff
-from gateway.table.limits_route import own_routes
+from gateway.table.limits_route import at_listener, own_routes
 from gateway.table.public_urls import UrlMapping, url_mapping
 from gateway.table.quotas import Meters
 from gateway.table.reading_law import ServiceAddresses
@@ -101,8 +101,8 @@ def build_routes(
     table = _table(routes, own, make)
     if any(route.match_listener for route in routes):
         table.listeners = {
-            each.id: _table([route for route in routes if route.match_listener in {"", each.id}], own, make)
-            for each in config.server.listeners
+            name: _table([one for one in routes if one.match_listener in {"", name}], at_listener(own, name), make)
+            for name in (each.id for each in config.server.listeners)
         }
     return table
 

@@ -20,13 +20,14 @@ from gateway.settings.schema.routing import RouteSettings
 from gateway.table.keyring import ONE_TAG, Caller, bucket_name, bucket_of
 from gateway.table.quotas import Metering, Meters
 
-_SPANS = {
+WINDOW_NAMES = {
     1_000_000: "Second",
     60_000_000: "Minute",
     3_600_000_000: "Hour",
     86_400_000_000: "Day",
     2_592_000_000_000: "Month",
 }
+"""The ends of the names of X-RateLimit-* fields, by the lengths of windows in microseconds."""
 MAX_CLAIMS = MANY_CALLERS
 
 
@@ -134,7 +135,7 @@ def organization_windows(config: Config) -> dict[str, tuple[Window, ...]]:
 def _window(limit: Limit, name: str) -> Window:
     per_us = round(limit.per * 1_000_000)
     return Window(
-        name, limit.max, per_us, _SPANS.get(per_us), limit.scope, limit.guarantee, limit.shadow, limit.on_failure
+        name, limit.max, per_us, WINDOW_NAMES.get(per_us), limit.scope, limit.guarantee, limit.shadow, limit.on_failure
     )
 
 

@@ -1,6 +1,6 @@
 """The routes that the gateway answers itself: a caller's limits, the OpenAPI document of the routes, and its page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -93,6 +93,13 @@ def _file_route(served: Route, file: StaticFile) -> Route:
     names = {name.lower() for name, _ in file.fields}
     own_set = tuple(line for line in served.own_set if line[0].lower() not in names)
     return msgspec.structs.replace(served, file=file, own_set=own_set, cors=None)
+
+
+def at_listener(own: Sequence[Route], listener: str) -> tuple[Route, ...]:
+    """Return the gateway's own routes for a listener: what the document shows depends on it."""
+    return tuple(
+        route if route.document is None else msgspec.structs.replace(route, match_listener=listener) for route in own
+    )
 
 
 def own_routes(

@@ -112,7 +112,7 @@ def _meter(quota: Quota, plan: str, spent: Fault) -> Meter:
         quota.kind,
         quota.max,
         quota.scope,
-        _fault(quota, spent),
+        quota_fault(quota, spent),
         quota.kind != "level" and quota.per != "ever",
         max(1, round(quota.lasts_s * 1000)) if quota.kind == "level" else LEASE_MS,
         AmountSource(
@@ -124,7 +124,7 @@ def _meter(quota: Quota, plan: str, spent: Fault) -> Meter:
     )
 
 
-def _fault(quota: Quota, spent: Fault) -> Fault:
+def quota_fault(quota: Quota, spent: Fault) -> Fault:
     """Return the fault of a spent quota with the texts of that quota.
 
     A message that an operator wrote for all quotas stays.

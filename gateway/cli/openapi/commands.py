@@ -14,7 +14,9 @@ from gateway.openapi.compile import check_contracts
 from gateway.openapi.importing import ImportOptions, routes_of
 from gateway.openapi.load import load_document
 from gateway.openapi.merging import merge
+from gateway.openapi.model import EVERYBODY
 from gateway.openapi.publish.exporting import exported, written
+from gateway.openapi.publish.visibility import Visibility
 from gateway.settings import Config, as_text, load
 from gateway.settings.document.includes import STANDARD_INPUT
 from gateway.settings.schema.access import KeySettings
@@ -101,17 +103,20 @@ def import_command(
     "-c", "--config", "file", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The configuration."
 )
 @click.option("--organization", metavar="ID", help="Only routes that a key of this organisation may use.")
+@click.option("--host", default="", metavar="NAME", help="Of routes for several hosts, show those for this one.")
 @click.option("--output", type=click.Choice(["json", "yaml"]), default="json", show_default=True)
-def export_command(file: Path, organization: str | None, output: Literal["json", "yaml"]) -> None:
+def export_command(file: Path, organization: str | None, host: str, output: Literal["json", "yaml"]) -> None:
     """Print one OpenAPI 3.1 document of all routes of a configuration, as callers see them.
 
     Paths are those of the routes, replies are in the envelope, errors have the codes that the route may give. What
-    requests and results are like comes from the documents that routes name (`request`).
+    requests and results are like comes from the documents that routes name (`request`). Of several routes for the same
+    path and method one is shown, which names the others: the one for --host, or else for any host.
     """
     with friendly_errors():
         config = load(file, more_checks=check_contracts)
         routes = config.routes if organization is None else _usable(config, organization)
-        document = exported(config, cache(lambda name: load_document(name)[0]), routes)
+        audience = EVERYBODY._replace(hosts=Visibility(config).hosts_of(host))
+        document = exported(config, cache(lambda name: load_document(name)[0]), routes, audience)
     click.echo(written(document, output), nl=False)
 
 

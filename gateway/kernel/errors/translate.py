@@ -14,6 +14,7 @@ from gateway.kernel.errors.formats import ErrorContents, found_in
 from gateway.kernel.errors.sanitize import clean
 from gateway.kernel.faults import (
     ANALYTICS,
+    INFRASTRUCTURE,
     INVALID_METHOD,
     INVALID_PARAMETER,
     LIMIT_EXCEEDED,
@@ -23,6 +24,7 @@ from gateway.kernel.faults import (
     UNAUTHORIZED,
     UNDEFINED,
     Detail,
+    Fault,
     Link,
 )
 
@@ -59,6 +61,15 @@ def code_of(status: int, family: str) -> int:
     if status >= 500:
         return UNDEFINED_OF[family]
     return _CODES.get(status, INVALID_PARAMETER)
+
+
+def code_and_message(fault: Fault, family: str) -> tuple[int, str]:
+    """Return code and message of `fault` on a route of `family`. A message that the operator has configured is kept."""
+    code = fault.code
+    if code == UNDEFINED and family != "general" and fault.of_upstream:
+        code = NOTIFICATION if family == "notification" else ANALYTICS if fault.reached_service else INFRASTRUCTURE
+    message = MESSAGES[code] if code != fault.code and fault.message == MESSAGES[UNDEFINED] else fault.message
+    return code, message
 
 
 def status_of(code: int) -> int:

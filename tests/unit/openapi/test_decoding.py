@@ -77,6 +77,8 @@ def test_lists() -> None:
     assert read("p=1&p=2", decoder(INTEGERS)) == {"p": [1, 2]}
     assert read("p[]=1&p[]=2", decoder(INTEGERS)) == {"p": [1, 2]}
     assert read("p=1,x", decoder(INTEGERS, explode=False)) == {"p": [1, "x"]}
+    assert read("p=", decoder(INTEGERS, explode=False)) == {"p": []}
+    assert read("p=", decoder(INTEGERS)) == {"p": [""]}
     assert read("p=1|2", decoder(INTEGERS, "pipe", explode=False)) == {"p": [1, 2]}
     assert read("p=1%202", decoder(INTEGERS, "space", explode=False)) == {"p": [1, 2]}
     assert read("p=1&p=2", decoder(INTEGERS, explode=False)) == {"p": DOUBLED}

@@ -68,3 +68,30 @@ async def test_a_file_is_sent_as_it_is() -> None:
     known = await openapi_endpoint(exchange([("If-None-Match", FILE.tag)]), one, caller())
     assert (known.status, known.body, dict(known.fields)["ETag"]) == (304, b"", FILE.tag)
     assert "Content-Type" not in dict(known.fields)
+
+
+async def test_what_cannot_be_reached_is_not_shown() -> None:
+    hosted = PublishedDocument(
+        parse(
+            """
+version: 1
+server: {listeners: [{id: public, address: "127.0.0.1:1"}, {id: inner, address: "127.0.0.1:2"}]}
+upstreams: [{id: u, targets: [{url: "http://127.0.0.1:1"}]}]
+routes:
+  - {id: near, upstream: u, match: {path: /near, methods: [GET]}, auth: none, allow: [10.0.0.0/8]}
+  - {id: inner, upstream: u, match: {path: /inner, methods: [GET], listener: inner}, auth: none}
+  - {id: host, upstream: u, match: {path: /host, methods: [GET], host: api.example.com}, auth: none}
+"""
+        ),
+        {},
+    )
+
+    async def paths(x: Exchange, listener: str) -> dict[str, object]:
+        x.client = "10.0.0.1"
+        reply = await openapi_endpoint(x, route("/openapi.json", document=hosted, match_listener=listener), caller())
+        found = json.loads(reply.body)["paths"]
+        return {path: found[path]["get"].get("servers") for path in found}
+
+    other = [{"url": "http://api.example.com/"}]
+    assert await paths(exchange(host="localhost"), "public") == {"/near": None, "/host": other}
+    assert await paths(exchange(host="api.example.com"), "inner") == {"/near": None, "/inner": None, "/host": None}

@@ -74,6 +74,15 @@ def test_the_page_that_shows_it_is_the_same_for_everybody() -> None:
     assert table.match("GET", "/docs/other.js").id == "all"
 
 
+def test_each_listener_has_a_document_of_its_own() -> None:
+    server = 'server: {openapi_path: /api.json, listeners: [{id: a, address: "127.0.0.1:1"}, {id: b, address: "127.0.0.1:2"}]}'
+    text = TEXT.replace("server: {limits_path: /_gateway/limits}", server).replace(
+        "prefix: /", "prefix: /, listener: a"
+    )
+    table = build_routes(parse(text), {"orders": Echo()}, {}, document=PublishedDocument(parse(text), {}))
+    assert [table.at(each).match("GET", "/api.json").match_listener for each in ("a", "b")] == ["a", "b"]
+
+
 def test_without_a_path_there_is_none() -> None:
     text = TEXT.replace("server: {limits_path: /_gateway/limits}\n", "").replace("prefix: /", "prefix: /v1")
     with pytest.raises(GatewayError) as raised:

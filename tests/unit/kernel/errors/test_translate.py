@@ -1,8 +1,18 @@
 """kernel/errors/translate.py: rule 7, and the table "Status and code"."""
 
+import msgspec
 import pytest
 
-from gateway.kernel.errors.translate import LARGEST_BODY, Translation, code_of, generic, status_of, translate
+from gateway.kernel.errors.translate import (
+    LARGEST_BODY,
+    Translation,
+    code_and_message,
+    code_of,
+    generic,
+    status_of,
+    translate,
+)
+from gateway.kernel.faults import INTERNAL_ERROR, MESSAGES, NO_ROUTE, UPSTREAM_REFUSED, UPSTREAM_TIMEOUT, Fault
 
 JSON = b"application/json"
 
@@ -93,3 +103,19 @@ def test_codes(status: int, code: int) -> None:
 )
 def test_statuses(code: int, status: int) -> None:
     assert status_of(code) == status
+
+
+@pytest.mark.parametrize(
+    ("fault", "family", "expected"),
+    [
+        (UPSTREAM_REFUSED, "general", (1004, "Undefined error")),
+        (UPSTREAM_REFUSED, "analytics", (5001, MESSAGES[5001])),
+        (UPSTREAM_TIMEOUT, "analytics", (5000, MESSAGES[5000])),
+        (UPSTREAM_TIMEOUT, "notification", (7000, MESSAGES[7000])),
+        (msgspec.structs.replace(UPSTREAM_TIMEOUT, message="Ours."), "notification", (7000, "Ours.")),
+        (NO_ROUTE, "analytics", (1005, MESSAGES[1005])),
+        (INTERNAL_ERROR, "analytics", (1004, MESSAGES[1004])),
+    ],
+)
+def test_code_and_message_of_a_fault(fault: Fault, family: str, expected: tuple[int, str]) -> None:
+    assert code_and_message(fault, family) == expected

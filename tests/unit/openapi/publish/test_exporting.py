@@ -41,12 +41,14 @@ def test_the_document_is_valid(file: str, prefix: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["pets.yaml", "older.yaml", "oldest.json"])
-def test_importing_exporting_and_importing_again_is_a_fixed_point(file: str, tmp_path: Path) -> None:
-    first = exported(imported(str(DOCUMENTS.resolve() / file), tmp_path, "/v1", checked=False), source)
+@pytest.mark.parametrize("way", ["checked", "unchecked"])
+def test_importing_exporting_and_importing_again_is_a_fixed_point(file: str, way: str, tmp_path: Path) -> None:
+    checked = way == "checked"
+    first = exported(imported(str(DOCUMENTS.resolve() / file), tmp_path, "/v1", checked=checked), source)
     (tmp_path / "first.json").write_text(json.dumps(first))
-    config = imported(str(tmp_path / "first.json"), tmp_path, checked=False)
+    config = imported(str(tmp_path / "first.json"), tmp_path, checked=checked)
     assert exported(config, source) == first
-    again = imported(str(tmp_path / "first.json"), tmp_path, checked=False)
+    again = imported(str(tmp_path / "first.json"), tmp_path, checked=checked)
     assert [(each.id, each.match, each.auth, each.limits) for each in again.routes] == [
         (each.id, each.match, each.auth, each.limits) for each in config.routes
     ]
@@ -64,6 +66,7 @@ def test_an_operation(tmp_path: Path) -> None:
     assert {"400", "401", "403", "415", "429", "503", "default"} <= set(created["responses"])
     assert created["responses"]["429"] == {"$ref": "#/components/responses/Error429"}
     limited = document["components"]["responses"]["Error429"]
+    assert document["components"]["headers"].keys() >= limited["headers"].keys() >= {"X-RateLimit-Remaining-Minute"}
     assert "Retry-After" in limited["headers"]
     assert "8000 Limit exceeded" in limited["description"]
     assert created["requestBody"]["content"]["application/json"]["example"] == {"name": "Rex", "kind": "dog"}
@@ -180,3 +183,37 @@ async def test_who_waits_for_the_same_document_gets_the_one_that_is_made() -> No
     published = PublishedDocument(SERVED, {})
     one, other = await asyncio.gather(*(published.of(Audience("gold", keyed=True), "json") for _ in range(2)))
     assert one is other
+
+
+HOSTED = parse(
+    UPSTREAMS
+    + """
+routes:
+  - {id: any, upstream: u, match: {path: /a, methods: [GET]}, auth: none}
+  - {id: hosted, upstream: u, match: {path: /a, methods: [GET], host: api.example.com}, auth: none}
+organizations: [{id: o, limits: [{id: day, max: 2, per: 1d}, {id: odd, max: 2, per: 7m}]}]
+observability: {request_id: {header: X-Id}}
+"""
+)
+
+
+async def test_what_is_shown_depends_on_the_host() -> None:
+    published = PublishedDocument(HOSTED, {})
+    for host, expected in (("api.example.com", "hosted"), ("localhost", "any")):
+        hosts, hidden = published.visibility.of(host, "", "192.0.2.1")
+        document = json.loads((await published.of(Audience("free", hosts=hosts, hidden=hidden), "json")).body)
+        assert document["paths"]["/a"]["get"]["operationId"] == expected
+
+
+def test_fields_are_called_as_the_configuration_has_them() -> None:
+    document = exported(HOSTED, source)
+    validate(document)
+    headers = set(document["components"]["headers"])
+    assert {"X-Id", "X-RateLimit-Limit-Minute", "X-RateLimit-Limit-Day"} <= headers
+    assert not {"X-Request-Id", "X-RateLimit-Limit-Hour"} & headers
+    assert document["x-error-codes"]["8000"]["message"] == "Limit exceeded"
+    odd = parse(
+        UPSTREAMS
+        + "routes: [{id: a, upstream: u, match: {path: /a}}]\nplans: [{id: x, limits: [{id: a, max: 3, per: 7m}]}]\n"
+    )
+    assert "- x: 3 calls in 420 s" in exported(odd, source)["info"]["description"]

@@ -1,0 +1,58 @@
+"""The schemas of a document that is made: those of the envelope, and those of services under names of their own."""
+
+import re
+from typing import Any
+
+from gateway.openapi.model import DEFINITION, ApiDocument
+from gateway.openapi.publish.envelope_schemas import COMPONENT, ENVELOPE
+
+_UNNAMEABLE = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+class Components:
+    """Collects schemas. Names that OpenAPI does not allow or that are taken are changed."""
+
+    def __init__(self) -> None:
+        self.schemas: dict[str, Any] = dict(ENVELOPE)
+        self._names: dict[tuple[str, str], str] = {}
+
+    def schema(self, document: ApiDocument, schema: Any) -> Any:
+        """Return a schema of `document` whose references lead to the components of the document that is made."""
+        if isinstance(schema, list):
+            return [self.schema(document, part) for part in schema]
+        if not isinstance(schema, dict):
+            return schema
+        return {
+            name: self._reference(document, part.removeprefix(DEFINITION))
+            if name == "$ref" and isinstance(part, str)
+            else self.schema(document, part)
+            for name, part in schema.items()
+        }
+
+    def _reference(self, document: ApiDocument, name: str) -> str:
+        key = (document.file, name)
+        if key not in self._names:
+            if name in ENVELOPE and _spelled(document.schemas[name]) == ENVELOPE[name]:
+                self._names[key] = name  # the document of another gateway
+                return f"{COMPONENT}{name}"
+            wanted = _UNNAMEABLE.sub("_", name)
+            made, number = wanted, 2
+            while made in self.schemas:
+                made, number = f"{wanted}-{number}", number + 1
+            self._names[key] = made
+            self.schemas[made] = True
+            self.schemas[made] = self.schema(document, document.schemas[name])
+        return f"{COMPONENT}{self._names[key]}"
+
+
+def _spelled(schema: Any) -> Any:
+    """Return a schema with references to components of the same names."""
+    if isinstance(schema, list):
+        return [_spelled(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {name: _spelled_reference(part) if name == "$ref" else _spelled(part) for name, part in schema.items()}
+
+
+def _spelled_reference(part: Any) -> Any:
+    return f"{COMPONENT}{part.removeprefix(DEFINITION)}" if isinstance(part, str) else _spelled(part)
