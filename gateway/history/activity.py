@@ -1,10 +1,13 @@
 """Counts the exchanges of a worker by route, key, organisation and target, and publishes the counts once a second.
 
-What a second brings is bounded: at most `MOST_ROWS` names are counted apart, and the heaviest of them are published.
+An exchange counts in one row, which it shares with those of the same route, caller and target. What rows have in common
+is added up when they are published. What a second brings is bounded: at most `MOST_ROWS` rows are counted apart, and
+the heaviest names are published.
 """
 
 from bisect import bisect_left
 from collections.abc import Iterator
+from typing import TypeAlias
 
 import msgspec
 
@@ -28,10 +31,11 @@ from gateway.history.measures import (
     bounded,
 )
 from gateway.kernel.limits.token_bucket import Decision, LimitOwner
+from gateway.table import Caller, Route
 
 PERIOD_S = 1.0
 MOST_ROWS = 1000
-"""The names of one kind that are counted apart within a second."""
+"""The rows, and the names of one kind, that are counted apart within a second."""
 _MOST_PUBLISHED = (100, 25, 5)
 """How many of them are published, and how many if that is too long."""
 _MOST_LIMITS = 50
@@ -58,11 +62,20 @@ class ActivityReport(msgspec.Struct, frozen=True, array_like=True):
     near_limits: list[NearLimit]
 
 
-class _KeyRow(msgspec.Struct):
-    key: str
-    organization: str | None
+AlikeExchanges: TypeAlias = tuple[Route | None, Caller | None, str | None, str | None]
+"""Route, caller, target (None without an answer) and the upstream that was chosen among several (None without a call).
+"""
+
+
+class _Row(msgspec.Struct):
+    """Exchanges that are alike, and the last decision about one of them, made at `decided`."""
+
+    route: str
+    key: tuple[str, str | None] | None
+    target: tuple[str, str] | None
     counts: Counts
     decision: Decision | None = None
+    decided: float = 0.0
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -78,43 +91,35 @@ class Activity:
         self._reset()
 
     def _reset(self) -> None:
-        self._routes: dict[str, Counts] = {}
-        self._targets: CountTable = {}
-        self._keys: dict[tuple[str, str | None], _KeyRow] = {}
+        self._rows: dict[AlikeExchanges, _Row] = {}
         self._errors: CountTable = {}
         self._refusals: CountTable = {}
 
     def count(self, x: Exchange, status: int, source: ReplySource, total_s: float) -> None:
         """Count an exchange that has ended."""
+        answer, call = x.answer, x.call
+        alike = (
+            x.route,
+            x.caller,
+            None if answer is None else answer.target,
+            None if call is None or not x.upstream_s else call.upstream,
+        )
+        row = self._rows.get(alike) or self._new_row(alike)
         at = bisect_left(DURATION_BOUNDS_S, total_s)
-        own = DURATIONS + bisect_left(OVERHEAD_BOUNDS_S, total_s - x.upstream_s - x.client_s)
-        route, caller, call = x.route, x.caller, x.call
-        name = NO_ROUTE if route is None else route.id
-        row = self._routes.get(name) or self._routes.setdefault(name, [0] * WIDTH)
-        row[at] += 1
-        row[own] += 1
-        key = target = None
-        if caller is not None:
-            key = self._keys.get((caller.id, caller.organization)) or self._new_key(caller.id, caller.organization)
-            key.counts[at] += 1
-            key.counts[own] += 1
-            if x.decision is not None and not x.peeked:
-                key.decision = x.decision
-        if call is not None and x.upstream_s and route is not None and route.upstream is not None:
-            called = (call.upstream or route.upstream.id, "" if x.answer is None else x.answer.target)
-            target = self._targets.get(called) or _new(self._targets, called)
-            target[at] += 1
-            target[own] += 1
+        counts = row.counts
+        counts[at] += 1
+        counts[DURATIONS + bisect_left(OVERHEAD_BOUNDS_S, total_s - x.upstream_s - x.client_s)] += 1
+        if x.decision is not None and not x.peeked:
+            row.decision, row.decided = x.decision, x.decided
         if status >= 400:
-            rows = [row, *(() if key is None else (key.counts,)), *(() if target is None else (target,))]
-            self._count_error(x, status, source, rows, at)
+            self._count_error(x, status, source, counts, at)
 
     def publish(self, now: float) -> None:
         """Publish what was counted, if a second is over. `now` is a reading of the monotonic clock."""
         if now < self._due:
             return
         self._due = now + PERIOD_S
-        if not self._routes:
+        if not self._rows:
             return
         tables, near = self._tables(), sorted(self._near_limits(), key=lambda each: each.remaining / each.most)
         self._reset()
@@ -125,7 +130,7 @@ class Activity:
                 self._feed.write(content)
                 return
 
-    def _count_error(self, x: Exchange, status: int, source: ReplySource, rows: list[Counts], at: int) -> None:
+    def _count_error(self, x: Exchange, status: int, source: ReplySource, counts: Counts, at: int) -> None:
         counter = SERVER_ERRORS if status >= 500 else CLIENT_ERRORS
         decision = x.decision
         refused = decision is not None and not decision.allowed and not x.peeked
@@ -134,7 +139,6 @@ class Activity:
         error = (str(status), code, source, fault)
         errors = self._errors.get(error) or _new(self._errors, error)
         errors[at] += 1
-        rows.append(errors)
         if refused and decision is not None and x.caller is not None:
             names = [state.window.id for state in decision.states if state.retry_s > 0]
             for limit in (*names, *[state.meter.id for state in decision.spent]):
@@ -142,37 +146,55 @@ class Activity:
                 refusals = self._refusals.get(name) or _new(self._refusals, name)
                 refusals[at] += 1
                 refusals[LIMITED] += 1
-        for row in rows:
+        for row in (counts, errors):
             row[counter] += 1
             if refused:
                 row[LIMITED] += 1
 
-    def _new_key(self, key: str, organization: str | None) -> _KeyRow:
-        name = (key, organization) if len(self._keys) < MOST_ROWS else (OTHER, OTHER)
-        return self._keys.get(name) or self._keys.setdefault(name, _KeyRow(*name, [0] * WIDTH))
+    def _new_row(self, alike: AlikeExchanges) -> _Row:
+        route, caller, target, chosen = alike
+        name = NO_ROUTE if route is None else route.id
+        if len(self._rows) >= MOST_ROWS:
+            alike = (route, None, OTHER, OTHER)
+            return self._rows.get(alike) or self._rows.setdefault(
+                alike, _Row(name, (OTHER, OTHER), (OTHER, OTHER), [0] * WIDTH)
+            )
+        key = None if caller is None else (caller.id, caller.organization)
+        called = None
+        if chosen is not None and route is not None and route.upstream is not None:
+            called = (chosen or route.upstream.id, target or "")
+        return self._rows.setdefault(alike, _Row(name, key, called, [0] * WIDTH))
 
     def _tables(self) -> CountTables:
+        routes: CountTable = {}
         keys: CountTable = {}
         organizations: CountTable = {}
-        for row in self._keys.values():
-            add_to(keys, (row.key,), row.counts)
-            if row.organization is not None:
-                add_to(organizations, (row.organization,), row.counts)
-        routes: CountTable = {(route,): counts for route, counts in self._routes.items()}
+        targets: CountTable = {}
+        for row in self._rows.values():
+            add_to(routes, (row.route,), row.counts)
+            if row.key is not None:
+                add_to(keys, (row.key[0],), row.counts)
+                if row.key[1] is not None:
+                    add_to(organizations, (row.key[1],), row.counts)
+            if row.target is not None:
+                add_to(targets, row.target, row.counts)
         found: dict[HistoryDimension, CountTable] = {"route": routes, "key": keys, "organization": organizations}
-        return {**found, "target": self._targets, "error": self._errors, "refusal": self._refusals}
+        return {**found, "target": targets, "error": self._errors, "refusal": self._refusals}
 
     def _near_limits(self) -> Iterator[NearLimit]:
         """Yield what is nearly spent, by the last decision about each key."""
-        for row in self._keys.values():
-            if row.decision is None or row.key == OTHER:
+        last: dict[tuple[str, str | None], _Row] = {}
+        for row in self._rows.values():
+            if row.key is None or row.decision is None or row.key[0] == OTHER:
                 continue
-            for state in row.decision.states:
+            before = last.get(row.key)
+            if before is None or before.decided <= row.decided:
+                last[row.key] = row
+        for (key, organization), row in last.items():
+            for state in () if row.decision is None else row.decision.states:
                 most = state.window.burst
                 if state.remaining <= most * _NEAR:
-                    yield NearLimit(
-                        row.key, row.organization, state.window.id, state.window.owner, state.remaining, most
-                    )
+                    yield NearLimit(key, organization, state.window.id, state.window.owner, state.remaining, most)
 
 
 def _new(table: CountTable, name: Name) -> Counts:

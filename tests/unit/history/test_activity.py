@@ -85,6 +85,15 @@ def test_a_call_that_no_target_answers_counts_for_the_upstream(counted: Counted)
     assert [*tables["error"]] == [("503", "", "gateway", "")]
 
 
+def test_a_call_without_an_answer_is_not_taken_for_a_refusal(counted: Counted) -> None:
+    of, by = route(), caller()
+    counted.activity.count(answered(answer=None, route=of, caller=by, call=None), 429, "gateway", 0.001)
+    counted.activity.count(answered(answer=None, route=of, caller=by), 503, "gateway", 0.010)
+    tables = counted.published().tables
+    assert requests(tables["target"]["orders", ""]) == 1
+    assert requests(tables["key"]["acme-ci",]) == 2
+
+
 def test_what_refuses_a_key_is_counted_by_limit(counted: Counted) -> None:
     meter = Meter("encodings", "count", 5, "key", RATE_LIMITED)
     refused = decided(0, retry_s=3.0)
