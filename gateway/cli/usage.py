@@ -121,7 +121,7 @@ def _text(found: UsageStatement) -> str:
     if not found.rows:
         return f"{period}: no usage"
     quotas = [*found.total.quotas]
-    header = [*found.by, *[name.replace("_", " ") for name in NUMBERS], *quotas]
+    header = [*found.by, *[name.replace("_", " ") for name in NUMBERS], *[f"quota {quota}" for quota in quotas]]
     rows = [[name or "-" for name in _names(row, found.by)] + _numbers(row, quotas) for row in found.rows]
     total = ["total", *[""] * (len(found.by) - 1), *_numbers(found.total, quotas)]
     return f"{period}\n{aligned(header, [*rows, total])}"

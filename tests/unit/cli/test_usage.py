@@ -37,7 +37,7 @@ def test_text_has_a_table_and_a_total(tmp_path: Path, redis: str) -> None:
     assert done.exit_code == 0, done.output
     assert done.stdout == (
         "2126-11-01 to 2126-11-30\n"
-        "ORGANIZATION  CALLS  ERRORS  REQUEST BYTES  RESPONSE BYTES  CALLERS  ENCODINGS\n"
+        "ORGANIZATION  CALLS  ERRORS  REQUEST BYTES  RESPONSE BYTES  CALLERS  QUOTA ENCODINGS\n"
         "-             2      2       0              0               0        0\n"
         "acme          12     1       34             5678            1        3\n"
         "total         14     3       34             5678            1        3\n"
