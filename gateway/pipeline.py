@@ -30,6 +30,7 @@ from gateway.stages.prepare import ReadAhead, prepare, read_body, shorten_timeou
 from gateway.stages.record import Recorder
 from gateway.stages.redirect import redirect
 from gateway.stages.response_headers import response_headers
+from gateway.stages.self_service import self_service
 from gateway.stages.settle import conclude, settle
 from gateway.stages.steer import steer
 from gateway.stages.upgrade import SWITCHED, ask_to_switch, require_upgrade, switched
@@ -44,10 +45,8 @@ from gateway.usage.report import Accounts
 class Gateway:
     """Answers exchanges.
 
-    `faults` is the catalogue with the operator's overrides, for errors before a route is known. `id_field` is the name
-    of the request-id header field. `callers` finds callers by their keys; None stands for the keyring of the
-    configuration. `read_ahead` is the budget for bodies that are read ahead, `compressor` compresses replies,
-    `cache` keeps them, `idempotency` knows the calls with idempotency keys.
+    `faults` is the catalogue with the operator's overrides, `id_field` the header field of the request id. `callers`
+    finds callers by keys, None: in the configuration. The others are for bodies, kept replies and repeated calls.
     """
 
     def __init__(
@@ -168,8 +167,7 @@ class Gateway:
             await self._peek(x)
         if x.route is None and x.error.fault is METHOD_NOT_ALLOWED:
             x.near = self.table.view(x.host, x.headers).near(x.path)
-        family = x.route.family if x.route else "general"
-        fault = x.error.fault
+        fault, family = x.error.fault, x.route.family if x.route else "general"
         return error_reply(x.error, x.error.row or self.faults.get(fault.name, fault), x.request_id, family)
 
     async def _redirect(self, port: int, x: Exchange) -> Reply:
@@ -249,6 +247,8 @@ class Gateway:
     async def _answer_otherwise(self, x: Exchange, route: Route, caller: Caller, decision: Decision) -> Reply:
         """Answer at the gateway itself, or pass on a handshake, whose reply may open a tunnel. Raises GatewayError."""
         if not x.upgrade:
+            if route.self_service is not None:
+                return await self_service(x, caller, route.self_service)
             if route.document is not None or route.file is not None:
                 return await openapi_endpoint(x, route, caller)
             return await limits_endpoint(x, caller, decision, self._accounts)

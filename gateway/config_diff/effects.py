@@ -261,6 +261,7 @@ _JUDGES: dict[str, Judge] = {
     "auth.key.*": _BREAKING,
     "server.limits_path": _loss_of_it_breaks,
     "server.openapi_path": _loss_of_it_breaks,
+    "server.self_service_path": _loss_of_it_breaks,
     "server.docs_path": _loss_of_it_breaks,
     "server.paths.empty_segments": _towards({"refuse": "breaking", "merge": "widening"}),
     "auth.organization_header": _BREAKING,

@@ -43,7 +43,7 @@ class DryTable(RouteTable):
         """See `RouteTable.match`."""
         route = self._matched = super().match(method, path)
         if route.upstream is None:
-            return route
+            return route if route.self_service is None else msgspec.structs.replace(route, self_service=None)
         self.unsent = Unsent(route.upstream.id, self._answer)
         return msgspec.structs.replace(route, upstream=self.unsent)
 

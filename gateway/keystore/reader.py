@@ -55,8 +55,17 @@ class KeyReader:
 
     async def named(self, key_id: str) -> bytes | None:
         """Find a key by its id. Raises msgspec.DecodeError for what no KeyRegistry has written."""
-        content: bytes | None = await self._do(b"HGET", self._names.ids, key_id.encode())
+        content = await self.content(key_id)
         return None if content is None else bytes(msgspec.json.decode(content, type=_Named).key)
+
+    async def content(self, key_id: str) -> bytes | None:
+        """Return a StoredKey as JSON, None when there is none."""
+        return cast("bytes | None", await self._do(b"HGET", self._names.ids, key_id.encode()))
+
+    async def used(self, key_id: str) -> float | None:
+        """Return when a key was last used, in seconds of Unix time; None if it never was."""
+        at: bytes | None = await self._do(b"HGET", self._names.used, key_id.encode())
+        return None if at is None else float(at)
 
     async def changes(self, known: bytes) -> Changes | None:
         """Return the changes after the one of the name `known`; None when there is none."""

@@ -76,10 +76,12 @@ def build_routes(
     requests: Mapping[str, Any] = MappingProxyType({}),
     mirrors: MirrorLog | None = None,
     document: Any = None,
+    own_keys: Any = None,
 ) -> RouteTable:
     """Return the table of all routes. `upstreams` maps ids to upstreams, `requests` those of routes to contracts.
 
-    `mirrors` keeps what became of copies, None keeps nothing. `document` is as for `own_routes`.
+    `mirrors` keeps what became of copies, None keeps nothing. `document` and `own_keys` are as for
+    `own_routes`.
     """
     maker, log = _RouteMaker(config, faults), mirrors or MirrorLog.silent()
     routes = [maker.make(one, sender_of(config, one, upstreams, log), requests.get(one.id)) for one in config.routes]
@@ -87,7 +89,7 @@ def build_routes(
     keyed = own_lines(*privacy_lines(default_set, (key_field,), private=True))
     unrouted = own_lines(*privacy_lines(default_set, (key_field, *maker.selecting.everywhere), private=True))
     cross = cross_origin(config)
-    own = own_routes(config, keyed, None if cross is None else cross.unrouted, document)
+    own = own_routes(config, keyed, None if cross is None else cross.unrouted, document, own_keys)
     services: dict[str, ServiceAddresses] = {each.id: _addresses(each) for each in config.upstreams}
     for route in config.routes:
         if route.split or route.mirror is not None:  # its calls reach all of them

@@ -1,7 +1,7 @@
 """The routes that the gateway answers itself: a caller's limits, the OpenAPI document of the routes, and its page."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -11,12 +11,19 @@ from gateway.kernel.http.request_headers import FieldFilter
 from gateway.kernel.http.response_headers import FieldRules, Line
 from gateway.net.static_files import StaticFile
 from gateway.settings import Config
-from gateway.settings.schema.config import LIMITS_ROUTE, OPENAPI_ROUTE, OwnRoute
+from gateway.settings.schema.config import (
+    LIMITS_ROUTE,
+    OPENAPI_ROUTE,
+    ROTATION_ROUTE,
+    SELF_SERVICE_ROUTE,
+    OwnRoute,
+)
 from gateway.table.limits import Tariff, one_tag, plan_windows
 from gateway.table.public_urls import UrlMapping
 from gateway.table.routes import Envelope, Route
 
 _METHODS = ("GET", "HEAD")
+_KEY_METHODS: dict[str, tuple[str, ...]] = {SELF_SERVICE_ROUTE: _METHODS, ROTATION_ROUTE: ("POST",)}
 
 
 def limits_route(path: str, own_set: tuple[Line, ...] = (), cors: CorsPolicy | None = None) -> Route:
@@ -103,17 +110,25 @@ def at_listener(own: Sequence[Route], listener: str) -> tuple[Route, ...]:
 
 
 def own_routes(
-    config: Config, own_set: tuple[Line, ...], cors: CorsPolicy | None, document: ServedDocument | None
+    config: Config,
+    own_set: tuple[Line, ...],
+    cors: CorsPolicy | None,
+    document: ServedDocument | None,
+    own_keys: Any = None,
 ) -> tuple[Route, ...]:
     """Return the routes that the gateway answers itself.
 
-    `document` is what is served at `server.openapi_path`, None for nothing.
+    `document` is what is served at `server.openapi_path`, None for nothing. `own_keys` shows and rotates keys at
+    `server.self_service_path` (gateway/key_management/own_key.py); None where nothing is answered.
     """
     addresses, made = address_rules(config.defaults.allow, config.defaults.deny), []
     for each in config.own_paths():
         route = msgspec.structs.replace(limits_route(each.path, own_set, cors), addresses=addresses)
         if each.id == LIMITS_ROUTE:
             made.append(route)
+        elif each.id in _KEY_METHODS:
+            methods = _KEY_METHODS[each.id]
+            made.append(msgspec.structs.replace(route, id=each.id, methods=methods, tariff=None, self_service=own_keys))
         elif document is not None:
             served = open_route(config, each, route)
             made.append(

@@ -87,7 +87,8 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     `request` is the contract of its requests (gateway/openapi/request_contract.py), None if nothing is checked.
     `document` is the OpenAPI document that is served here (gateway/openapi/publish/exporting.py), None elsewhere. Such
     a route is open, and a key that is sent all the same says who calls. `file` is the file that is served here, in the
-    same way, but to everybody alike.
+    same way, but to everybody alike. `self_service` shows and rotates keys (gateway/key_management/own_key.py), None
+    elsewhere.
     """
 
     id: str
@@ -132,6 +133,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     request: Any = None
     document: Any = None
     file: StaticFile | None = None
+    self_service: Any = None
     entity_tags: EntityTags = msgspec.field(default_factory=EntityTags)
     compression: CompressionRules | None = None
     caching: Caching | None = None

@@ -1,13 +1,13 @@
 """Builds the parts of one worker from a configuration, and connects them."""
 
 import os
+import socket
 from functools import partial
 
 import structlog
 
 from gateway import __version__
 from gateway.accounting.counts import UsageCounts
-from gateway.accounting.storage import SCRIPT as USAGE
 from gateway.accounting.storage import UsageStore
 from gateway.accounting.writer import UsageWriter
 from gateway.dry_run.query import explain_query
@@ -19,12 +19,12 @@ from gateway.edge.listener_events import ListenerEvents
 from gateway.edge.unread_replies import UnreadReplies
 from gateway.exchange import ServeExchange
 from gateway.fleet.query import QUESTION, fleet_query
-from gateway.fleet.registry import SCRIPT as FLEET
 from gateway.fleet.registry import FleetRegistry
 from gateway.history.activity import Activity
 from gateway.kernel.ids import Ids
-from gateway.keystore.reader import SCRIPTS as KEY_SCRIPTS
+from gateway.key_management.own_key import OwnKeys
 from gateway.keystore.sync import key_sync
+from gateway.keystore.writer import KeyWriter
 from gateway.limiter.interface import Limiter
 from gateway.limiter.memory_limiter import LocalLimiter
 from gateway.limiter.redis_limiter import RedisLimiter
@@ -36,7 +36,6 @@ from gateway.observe.recent_errors import ErrorLog
 from gateway.pipeline import Gateway
 from gateway.reuse.cache import ReplyCache
 from gateway.reuse.idempotency import IdempotencyKeys
-from gateway.reuse.idempotency_store import SCRIPT as IDEMPOTENCY
 from gateway.reuse.idempotency_store import MemoryIdempotencyStore, RedisIdempotencyStore
 from gateway.settings.schema.observability import TracesSettings
 from gateway.settings.schema.server import ListenerSettings
@@ -53,6 +52,7 @@ from gateway.traffic.mirror import MirrorLog
 from gateway.worker.context import WorkerContext
 from gateway.worker.queries import connections_query, mirror_query, purge_query, query_handlers
 from gateway.worker.query_server import QueryHandler
+from gateway.worker.redis_scripts import more_scripts
 from gateway.worker.usage_query import usage_handler
 
 
@@ -138,9 +138,8 @@ class Assembly:
             config.observability.request_id.header,
         )
         snapshot = self.snapshot
-        table = build_routes(
-            config, self.upstreams, snapshot.faults, snapshot.requests, mirrors, document=snapshot.document
-        )
+        upstreams, document = self.upstreams, snapshot.document
+        table = build_routes(config, upstreams, snapshot.faults, snapshot.requests, mirrors, document, self._own_keys())
         credentials = self.snapshot.credentials
         stored = None if self.key_sync is None else self.key_sync.keys
         handlers = query_handlers(self.limiter, credentials.keyring, table.routes, stored)
@@ -181,6 +180,13 @@ class Assembly:
             cache=cache,
             idempotency=self._idempotency(recorder),
         )
+
+    def _own_keys(self) -> OwnKeys | None:
+        """Return what shows and rotates keys for their holders, None where nothing does."""
+        redis, call = self.snapshot.config.redis, self.limiter.call
+        if self.snapshot.config.server.self_service_path is None or redis is None or call is None:
+            return None
+        return OwnKeys(KeyWriter(call, redis.key_prefix), SYSTEM_CLOCK.wall, socket.gethostname())
 
     def _spans(self, traces: TracesSettings | None) -> ExportQueue | None:
         if traces is None:
@@ -224,11 +230,7 @@ class Assembly:
         redis = self.snapshot.config.redis
         if redis is None:
             return LocalLimiter(SYSTEM_CLOCK)
-        url, more = redis.login_url(), (FLEET,) if self.snapshot.config.key_store is None else (FLEET, *KEY_SCRIPTS)
-        if any(route.idempotency is not None for route in self.snapshot.config.routes):
-            more = (*more, IDEMPOTENCY)
-        if self.snapshot.config.observability.usage is not None:
-            more = (*more, USAGE)
+        url, more = redis.login_url(), more_scripts(self.snapshot.config)
         limiter = partial(
             RedisLimiter, more_scripts=more, workers=self.context.workers, memory=self.context.memory.outage
         )

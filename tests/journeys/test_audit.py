@@ -20,6 +20,7 @@ from tests.redis_server import RedisProcess
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 SWITCHED_OFF = {"/usage"}
 """What the configuration of this gateway does not ask for."""
+ENDLESS = {"/tail"}
 UUID = "6d84e126-d10c-4e52-bbfb-bd4c92bc8333"
 
 
@@ -49,7 +50,7 @@ def check_replies(gateway: GatewayProcess) -> None:
     """Every page replies as the OpenAPI document of the admin listener says."""
     document = json.loads(gateway.admin("/openapi.json")[1])
     for path, item in document["paths"].items():
-        if "get" not in item:
+        if "get" not in item or path in ENDLESS:
             continue
         concrete = path.replace("/requests/{id}", f"/requests/{UUID}").replace("{id}", "acme-ci")
         status, body = gateway.admin(concrete + QUERIES.get(path, ""), "GET", BEARER)

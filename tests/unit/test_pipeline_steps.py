@@ -78,3 +78,16 @@ async def test_a_route_may_answer_with_a_file() -> None:
     one, client = gateway(route(upstream=None, file=file)), Client()
     await one.handle(exchange(GOOD), client.send)
     assert (client.replies[0].status, client.replies[0].body) == (200, b"<p>")
+
+
+async def test_a_route_may_show_a_caller_its_own_key_at_the_usual_cost() -> None:
+    class OwnKey:
+        async def show(self, key_id: str) -> dict[str, str]:
+            return {"id": key_id}
+
+    one, client = gateway(route(upstream=None, tariff=None, self_service=OwnKey())), Client()
+    x = exchange(GOOD)
+    await one.handle(x, client.send)
+    assert json.loads(client.replies[0].body)["data"]["result"] == {"id": "acme-ci"}
+    assert x.decision is not None
+    assert (x.peeked, x.decision.states[0].used) == (False, 1)

@@ -107,6 +107,10 @@ def _proofs(context: CheckContext, loc: Loc, key: KeySettings, seen: dict[str, L
 def _key_store(context: CheckContext) -> None:
     if context.config.key_store is not None and context.raw("redis") is None:
         context.report(("keys", "store"), "there is no Redis to keep keys in", "add `redis: {url: …}`")
+    if context.config.server.self_service_path is not None and context.config.key_store is None:
+        context.report(
+            ("server", "self_service_path"), "keys that stand in files cannot rotate", "write `keys: {store: redis}`"
+        )
 
 
 def _upstreams(context: CheckContext) -> None:

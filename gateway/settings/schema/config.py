@@ -18,6 +18,10 @@ from gateway.settings.schema.server import AdminSettings, RedisSettings, ServerS
 from gateway.settings.schema.types import Many, Section, Version, section
 from gateway.settings.schema.upstreams import Timeouts, UpstreamSettings
 
+SELF_SERVICE_ROUTE = "gateway.key"
+"""The id of the route at `server.self_service_path`."""
+ROTATION_ROUTE = "gateway.key.rotate"
+"""The id of the route below it, for a new secret."""
 LIMITS_ROUTE = "gateway.limits"
 """The id of the route at `server.limits_path`."""
 OPENAPI_ROUTE = "gateway.openapi"
@@ -121,6 +125,9 @@ class Config(Section):
         own: list[OwnRoute] = []
         if server.limits_path is not None:
             own.append(OwnRoute(LIMITS_ROUTE, server.limits_path, "limits_path"))
+        if (below := server.self_service_path) is not None:
+            own += [OwnRoute(SELF_SERVICE_ROUTE, below, "self_service_path")]
+            own += [OwnRoute(ROTATION_ROUTE, f"{below.rstrip('/')}/rotate", "self_service_path")]
         if server.openapi_path is not None:
             as_yaml = server.openapi_path.removesuffix("json") + "yaml"
             own += [OwnRoute(OPENAPI_ROUTE, path, "openapi_path") for path in (server.openapi_path, as_yaml)]

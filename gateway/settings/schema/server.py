@@ -183,6 +183,12 @@ class ServerSettings(Section):
         "`/docs`, for example. Left out: nowhere.",
     )
 
+    self_service_path: OwnPath | None = Field(
+        default=None,
+        description="Where a caller is shown its own key, and below it at `/rotate` gets a new secret: "
+        "`/_gateway/key`, for example. Needs keys in Redis. Left out: nowhere.",
+    )
+
     @model_validator(mode="after")
     def _has_document(self) -> "ServerSettings":
         if self.docs_path is not None and self.openapi_path is None:

@@ -100,6 +100,7 @@ BREAKING, WIDENING, OTHER = "breaking", "widening", "other"
         ("section server", "limits_path", "/limits", "/my-limits", BREAKING, BREAKING),
         ("section server", "openapi_path", None, "/openapi.json", WIDENING, BREAKING),
         ("section server", "openapi_path", "/openapi.json", "/api.json", BREAKING, BREAKING),
+        ("section server", "self_service_path", None, "/key", WIDENING, BREAKING),
         ("section server", "docs_path", None, "/docs", WIDENING, BREAKING),
         ("section auth", "key.header", "X-Api-Key", "X-Key", BREAKING, BREAKING),
         ("section auth", "organization_header", "X-A", "X-B", BREAKING, BREAKING),

@@ -47,6 +47,11 @@ def test_a_route_of_the_gateway_itself_stays_as_it_is() -> None:
     assert table.unsent is None
 
 
+def test_what_would_rotate_a_key_does_nothing() -> None:
+    table = DryTable(RouteTable([route("/key/rotate", id="own", upstream=None, self_service=object())]))
+    assert table.match("GET", "/key/rotate").self_service is None
+
+
 def test_permissions_are_those_of_the_matched_route() -> None:
     table = DryTable(TABLE)
     found = table.match("GET", "/a")

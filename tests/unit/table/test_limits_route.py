@@ -55,6 +55,23 @@ def test_the_document_is_served_to_everybody_within_its_limits() -> None:
     assert build_routes(config, {"orders": Echo()}, {}).match("GET", "/api.json").id == "all"
 
 
+def test_a_key_is_shown_and_rotated_at_the_usual_cost() -> None:
+    path = "{self_service_path: /_gateway/key}"
+    text = TEXT.replace("{limits_path: /_gateway/limits}", path) + "redis: {url: 'redis://h'}\nkeys: {store: redis}\n"
+    own_keys = object()
+    table = build_routes(parse(text), {"orders": Echo()}, {}, own_keys=own_keys)
+    for method, path, route_id in (
+        ("HEAD", "/_gateway/key", "gateway.key"),
+        ("POST", "/_gateway/key/rotate", "gateway.key.rotate"),
+    ):
+        found = table.match(method, path)
+        assert (found.id, found.upstream, found.tariff, found.open) == (route_id, None, None, False)
+        assert found.self_service is own_keys
+    with pytest.raises(GatewayError) as raised:
+        table.match("POST", "/_gateway/key")
+    assert (raised.value.fault, raised.value.allow) == (METHOD_NOT_ALLOWED, "GET, HEAD")
+
+
 def test_the_page_that_shows_it_is_the_same_for_everybody() -> None:
     config = parse(
         TEXT.replace("{limits_path: /_gateway/limits}", "{openapi_path: /api.json, docs_path: /docs}")
