@@ -43,6 +43,7 @@ SUMMARIES = {
     "audit": "Say who has changed what.",
     "errors": "List every error that the gateway itself answers, and the last ones that happened.",
     "requests": "Say what happened to a request.",
+    "top": "Show what gateways do: requests, errors, durations, limits and Redis, of the last minute.",
     "tail": "Follow the access lines of running gateways.",
     "schema": "Print the JSON Schema of the configuration.",
     "healthcheck": "Ask a running gateway whether it is ready.",

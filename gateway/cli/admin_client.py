@@ -109,9 +109,19 @@ def exit_with_errors(address: str, status: int, body: bytes) -> NoReturn:
 def ask_each(
     admins: Sequence[str], path: str, timeout_s: float, member: str
 ) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
+    """Ask gateways as `ask_all` does. Exits with 1 if none answers, after it has printed why."""
+    answers, missed = ask_all(admins, path, timeout_s, member)
+    if not answers:
+        exit_without_answer(missed)
+    return answers, missed
+
+
+def ask_all(
+    admins: Sequence[str], path: str, timeout_s: float, member: str
+) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
     """Ask gateways side by side. Return the address and the JSON of those that answered 200, and why others did not.
 
-    An answer is an object that has `member`. Exits with 1 if none did, after it has printed the reasons.
+    An answer is an object that has `member`.
     """
     answers: list[tuple[str, dict[str, Any]]] = []
     missed: list[str] = []
@@ -121,10 +131,13 @@ def ask_each(
                 missed.append(f"{admin}: {reply}" if len(admins) > 1 else reply)
             else:
                 answers.append((admin, reply))
-    if not answers:
-        click.echo("\n".join(missed), err=True)
-        sys.exit(1)
     return answers, missed
+
+
+def exit_without_answer(missed: Sequence[str]) -> NoReturn:
+    """Print why no gateway has answered, and exit with 1."""
+    click.echo("\n".join(missed), err=True)
+    sys.exit(1)
 
 
 def _ask(path: str, timeout_s: float, member: str, admin: str) -> dict[str, Any] | str:

@@ -121,6 +121,18 @@ async def test_commands_ask_one_gateway_or_several(fleet: Fleet) -> None:
     assert (await asyncio.to_thread(fleet.first.admin, "/errors?cod=8000"))[0] == 400
 
 
+async def test_top_adds_up_what_gateways_do(fleet: Fleet) -> None:
+    await failed(fleet.first)
+    admins = [part for each in fleet[:2] for part in ("--admin", f"127.0.0.1:{each.admin_port}")]
+    found: dict[str, Any] = {"routes": []}
+    async with asyncio.timeout(20):
+        while "dead" not in {row["name"] for row in found["routes"]}:
+            found = await commanded("top", "--once", *admins)
+    assert found["total"]["error_rate"] > 0
+    assert "tester" in {row["name"] for row in found["keys"]}
+    assert [(each["ready"], each["redis"]) for each in found["gateways"]] == [(True, "up")] * 2
+
+
 async def test_access_lines_are_followed_while_they_come(fleet: Fleet) -> None:
     headers = {"Authorization": f"Bearer {TOKEN}"}
     url = f"http://127.0.0.1:{fleet.first.admin_port}/tail?status=5xx&key=tester"

@@ -1,0 +1,97 @@
+"""cli/top/command.py: once for programs, and over and over for people at a terminal."""
+
+import contextlib
+import json
+import os
+import pty
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gateway.cli import main
+from tests.unit.cli.top.pages import admin_of, history, measures
+
+PAGES = {
+    "/history": history(
+        routes=[{"route": "orders", **measures(60)}, {"route": "slow", **measures(6, p95=900.0)}],
+        keys=[{"key": "acme-ci", **measures(60)}],
+    ),
+    "/limiter": {"workers": [{"redis": {"up": True}}]},
+    "/readyz": {"status": "ready", "reasons": []},
+}
+
+
+def top(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["top", *arguments])
+
+
+def test_programs_get_numbers() -> None:
+    with admin_of(PAGES) as one, admin_of({"/history": history()}) as two:
+        done = top(
+            "--once", "--output", "json", "--sort", "p95", "--admin", one, "--admin", two, "--admin", "127.0.0.1:1"
+        )
+    found = json.loads(done.stdout)
+    assert (done.exit_code, found["total"]["requests_per_s"]) == (0, 20.0)
+    assert [row["name"] for row in found["routes"]] == ["slow", "orders"]
+    assert found["gateways"] == [
+        {"admin": one, "ready": True, "redis": "up", "requests_per_s": 10.0},
+        {"admin": two, "ready": False, "redis": None, "requests_per_s": 10.0},
+    ]
+    assert found["not_answered"][0].startswith("127.0.0.1:1: no gateway answers")
+
+
+def test_people_get_a_table() -> None:
+    with admin_of(PAGES) as address:
+        done = top("--once", "--by", "keys", "--admin", address)
+    assert "keys by requests" in done.stdout
+    assert "acme-ci" in done.stdout
+
+
+def test_nobody_there_exits_with_1() -> None:
+    done = top("--once", "--admin", "127.0.0.1:1")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "no gateway answers at 127.0.0.1:1" in done.stderr
+
+
+def test_without_a_terminal_it_says_what_to_write() -> None:
+    assert "this needs a terminal; --once prints it once" in top().stderr
+    assert "--output json goes with --once" in top("--output", "json").stderr
+
+
+@contextlib.contextmanager
+def terminal() -> Iterator[int]:
+    """A terminal as standard input and output; its other end."""
+    ours, theirs = pty.openpty()
+    before = sys.stdin
+    with open(theirs, "w", closefd=False) as output, open(theirs, closefd=False) as typed:
+        sys.stdin = typed
+        try:
+            with contextlib.redirect_stdout(output):
+                yield ours
+        finally:
+            sys.stdin = before
+    os.close(theirs)
+    os.close(ours)
+
+
+def test_keys_change_the_table_and_the_order_and_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"TERM": "xterm", "COLUMNS": "140", "LINES": "40"}.items():
+        monkeypatch.setenv(name, value)
+    seen = bytearray()
+
+    def press(ours: int) -> None:
+        for awaited, key in ((b"routes by requests", b"k"), (b"keys by requests", b"s"), (b"keys by errors", b"q")):
+            while awaited not in seen:
+                seen.extend(os.read(ours, 1 << 16))
+            os.write(ours, key)
+        while b"?1049l" not in seen:  # the other screen is left
+            seen.extend(os.read(ours, 1 << 16))
+
+    with admin_of(PAGES) as address, terminal() as ours, ThreadPoolExecutor(1) as threads:
+        pressed = threads.submit(press, ours)
+        main(["top", "--interval", "60", "--admin", address], standalone_mode=False)
+        pressed.result(20)
+    assert b"acme-ci" in seen
