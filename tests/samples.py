@@ -50,6 +50,9 @@ class Pieces:
         self.closed = False
         self.held_s = self.waited_s = 0.0
 
+    def take_whole(self) -> bytes | None:
+        return None
+
     async def read(self) -> bytes:
         piece = self._pieces.pop(0) if self._pieces else b""
         if isinstance(piece, Exception):

@@ -21,6 +21,15 @@ class WholeBody:
         self.received = 0
         self.waited_s = 0.0
 
+    def take_whole(self) -> bytes | None:
+        """See `TimedBody.take_whole`. Raises GatewayError BODY_TOO_LARGE."""
+        if self.received or len(self._content) > BODY_PIECE_BYTES:
+            return None
+        if len(self._content) > self._limit:
+            raise GatewayError(BODY_TOO_LARGE)
+        self.received = len(self._content)
+        return self._content
+
     async def read(self) -> bytes:
         """Return the next piece, or b"" at the end. Raises GatewayError BODY_TOO_LARGE."""
         if len(self._content) > self._limit:
@@ -53,6 +62,10 @@ class ClientBody:
         self._monotonic = monotonic
         self.received = 0
         self.waited_s = 0.0
+
+    def take_whole(self) -> bytes | None:
+        """See `TimedBody.take_whole`: it has to be waited for."""
+        return None
 
     async def read(self) -> bytes:
         """Return the next piece, or b"" at the end.

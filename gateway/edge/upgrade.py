@@ -16,6 +16,10 @@ class TunnelBytes:
         self.received = received
         self.waited_s = 0.0
 
+    def take_whole(self) -> bytes | None:
+        """See `TimedBody.take_whole`: nothing is left of it."""
+        return None
+
     async def read(self) -> bytes:
         """Return b"": the bytes have gone to the service."""
         return b""

@@ -228,6 +228,8 @@ async def read_body(x: Exchange, body: TimedBody, read_ahead: ReadAhead) -> byte
 
     Not more is read than `read_ahead` allows. Raises what `Body.read` raises.
     """
+    if (whole := body.take_whole()) is not None:
+        return whole
     try:
         return await _read_body(x, body, read_ahead)
     finally:

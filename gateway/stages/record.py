@@ -224,17 +224,22 @@ class Recorder:
         path, route = x.path, x.route
         if route is not None and path == route.pattern:
             return path
-        if "%" not in path and "=" not in path and PREFIX not in path and len(x.header_keys) == 1 and route is not None:
-            (key,) = x.header_keys  # nearly always: nothing to decode, and no place for another key
-            if key and key not in path and not x.query_keys and path.isascii() and x.head_error is None:
-                return path[:_LONGEST_PATH]
-        if x.head_error is not None or not path.isascii():
-            return None
         if x.route is None and x.error is not None and x.error.fault.name == KEY_AMBIGUOUS.name:
             return None  # there are more keys than are compared
+        keys = x.header_keys
+        if (  # nearly always: there is nothing to decode, and no place for another key
+            len(keys) <= 1
+            and not (x.query_keys or "%" in path or "=" in path or PREFIX in path)
+            and path.isascii()
+            and x.head_error is None
+            and not (keys and keys[0] and keys[0] in path)
+        ):
+            return path[:_LONGEST_PATH]
+        if x.head_error is not None or not path.isascii():
+            return None
         plain = decode(decode(path)) if "%" in path else path
-        keys = {key for key in (*x.header_keys, *x.query_keys) if key}
-        if f"{self._secret}=" in fold(plain) or any(key in path or key in plain for key in keys):
+        secrets = {key for key in (*keys, *x.query_keys) if key}
+        if f"{self._secret}=" in fold(plain) or any(key in path or key in plain for key in secrets):
             return None
         shown = without_keys(path)
         if shown == path and plain is not path and without_keys(plain) != plain:

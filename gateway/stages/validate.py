@@ -41,6 +41,10 @@ class ReadBody:
         self.received = body.received
         self.waited_s = body.waited_s
 
+    def take_whole(self) -> bytes | None:
+        """See `TimedBody.take_whole`: it is read in pieces."""
+        return None
+
     async def read(self) -> bytes:
         """Return the next piece, b"" at the end. Raises what the client's body raises."""
         if self._first:

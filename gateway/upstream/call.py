@@ -39,6 +39,10 @@ class TimedBody(Body, Protocol):
     waited_s: float
     """The total of all waits in seconds."""
 
+    def take_whole(self) -> bytes | None:
+        """Return all of it if it is small, has arrived and nothing was read yet, else None. Raises what `read` does."""
+        ...
+
 
 class Stream(Protocol):
     """The part of an answer's body that had not arrived when its `Answer` was made. `unread` counts received bytes."""

@@ -41,12 +41,23 @@ def error(
     more: bytes = b"",
 ) -> bytes:
     """Return an ERROR envelope. The texts are not empty. `more` are further top-level members as JSON, or b""."""
-    data = b'"code":%d,"message":%b,"developerMessage":%b' % (code, quote(message), quote(developer_message))
-    if links:
-        data += b',"links":' + render_links(links)
-    if details:
-        data += b',"details":' + render_details(details, message_ids(request_id))
-    return b'{"requestId":"%b","status":"ERROR","data":{%b}%b}' % (request_id.encode(), data, more and b"," + more)
+    return framed_error(error_frame(code, message, developer_message, links), request_id, details, more)
+
+
+def error_frame(code: int, message: str, developer_message: str, links: Iterable[Link] = ()) -> bytes:
+    """Return what all ERROR envelopes with these texts have in common, for `framed_error`."""
+    frame = b'","status":"ERROR","data":{"code":%d,"message":%b,"developerMessage":%b' % (
+        code,
+        quote(message),
+        quote(developer_message),
+    )
+    return frame + b',"links":' + render_links(links) if links else frame
+
+
+def framed_error(frame: bytes, request_id: str, details: Iterable[Detail] = (), more: bytes = b"") -> bytes:
+    """Return an ERROR envelope with the common part `frame`."""
+    written = b',"details":' + render_details(details, message_ids(request_id)) if details else b""
+    return b"".join((_BEFORE_ID, request_id.encode(), frame, written, b"}", more and b"," + more, b"}"))
 
 
 def render_links(links: Iterable[Link]) -> bytes:

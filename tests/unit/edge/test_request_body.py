@@ -55,3 +55,22 @@ async def test_a_body_that_has_arrived_is_read_in_pieces() -> None:
     assert (body.received, body.waited_s) == (BODY_PIECE_BYTES + 1, 0.0)
     with pytest.raises(GatewayError, match="body_too_large"):
         await WholeBody(b"ab", 1).read()
+
+
+def test_a_small_body_that_has_arrived_is_taken_whole_and_once() -> None:
+    body = WholeBody(b"abc", 10)
+    assert (body.take_whole(), body.received, body.take_whole()) == (b"abc", 3, None)
+
+
+def test_a_large_body_is_read_in_pieces() -> None:
+    assert WholeBody(b"x" * (BODY_PIECE_BYTES + 1), 1 << 20).take_whole() is None
+
+
+def test_a_body_beyond_the_limit_is_not_taken_whole() -> None:
+    with pytest.raises(GatewayError) as raised:
+        WholeBody(b"x" * 11, 10).take_whole()
+    assert raised.value.fault is BODY_TOO_LARGE
+
+
+async def test_what_arrives_is_not_taken_whole() -> None:
+    assert ClientBody(payload(), 3, 10, None, lambda: 0.0).take_whole() is None

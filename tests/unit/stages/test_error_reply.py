@@ -117,3 +117,13 @@ def test_allow_and_challenge() -> None:
 def test_errors_after_which_the_next_request_is_not_found_close_the_connection() -> None:
     assert error_reply(GatewayError(MALFORMED_REQUEST), MALFORMED_REQUEST, REQUEST_ID, "general").close
     assert not error_reply(GatewayError(NO_ROUTE), NO_ROUTE, REQUEST_ID, "general").close
+
+
+def test_a_row_that_replaces_another_is_not_taken_for_it() -> None:
+    texts = set[bytes]()
+    for number in range(300):
+        row = msgspec.structs.replace(NO_ROUTE, developer_message=f"Text {number}.")
+        reply = error_reply(GatewayError(NO_ROUTE, row=row), row, REQUEST_ID, "general")
+        assert f"Text {number}.".encode() in reply.body
+        texts.add(reply.body)
+    assert len(texts) == 300

@@ -4,6 +4,7 @@ from urllib.parse import unquote_to_bytes
 
 import pytest
 
+from gateway.edge.request_body import WholeBody
 from gateway.exchange import Exchange
 from gateway.kernel.faults import REQUEST_TIMEOUT, GatewayError
 from gateway.stages.prepare import READ_AHEAD_BYTES, ReadAhead, prepare, read_body
@@ -286,3 +287,10 @@ async def test_what_breaks_off_is_counted_no_longer() -> None:
     with pytest.raises(GatewayError):
         await call(x, ahead=ahead)
     assert (x.read_ahead, ahead.reserved) == (0, 0)
+
+
+async def test_a_body_that_has_arrived_is_passed_on_whole() -> None:
+    x = exchange(method="POST")
+    x.body = WholeBody(b"abc", 10)
+    assert (await call(x)).body == b"abc"
+    assert (x.client_s, x.read_ahead) == (0.0, 0)

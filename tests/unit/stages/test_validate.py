@@ -29,6 +29,9 @@ class Pieces:
         self.received = 0
         self.waited_s = 0.0
 
+    def take_whole(self) -> bytes | None:
+        return None
+
     async def read(self) -> bytes:
         self.waited_s += 0.25
         piece = self._pieces.pop(0) if self._pieces else b""
