@@ -1,4 +1,4 @@
-"""Reports to which upstream the calls of a caller go, and when they are sent again."""
+"""Reports to which upstream the calls of a caller go, when they are sent again, and by what answers are checked."""
 
 import msgspec
 
@@ -38,6 +38,14 @@ class HedgeReport(msgspec.Struct, frozen=True):
     budget: float
 
 
+class ReplyCheckReport(msgspec.Struct, frozen=True):
+    """The operation by which `share` of the answers is checked afterwards, from 0 to 1."""
+
+    openapi: str
+    operation: str
+    share: float
+
+
 def split_shares(route: RouteSettings, caller: str) -> list[SplitShare]:
     """Return the upstreams of `split`, none for a route without one. `caller` is that of a `Call`."""
     if not route.split:
@@ -64,3 +72,9 @@ def hedge_report(config: Config, upstream: str) -> HedgeReport | None:
     """Return None for an upstream whose calls have no second attempt."""
     hedge = next(each.hedge for each in config.upstreams if each.id == upstream)
     return None if hedge is None else HedgeReport(hedge.after, hedge.methods, hedge.budget)
+
+
+def reply_check(route: RouteSettings) -> ReplyCheckReport | None:
+    """Return None for a route whose answers are not checked."""
+    wanted = route.response
+    return None if wanted is None else ReplyCheckReport(wanted.openapi, wanted.operation, wanted.share)

@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from gateway.config_diff.inventory import MASK, is_secret
-from gateway.dry_run.delivery import HedgeReport, RetryReport, SplitShare, hedge_report, retry_report, split_shares
+from gateway.dry_run import delivery
 from gateway.dry_run.request import DryRequest
 from gateway.dry_run.rivals import RivalRoute, rivals_of, shown_pattern, why_won
 from gateway.dry_run.run import Compiled, DryResult, DryRun
@@ -95,7 +95,8 @@ class CallReport(msgspec.Struct, frozen=True):
     `most_tries` is how often it is tried at most when no target can be reached. Only an `idempotent` call is sent to
     another target after one has broken it off. `retry` and `hedge` are when it is sent again, None for nothing set.
     `split` are the upstreams that share the callers, none without a split. `cache` is how the route keeps replies, None
-    if it keeps none. A call with the field `idempotency_field` reaches the service once.
+    if it keeps none. A call with the field `idempotency_field` reaches the service once. `reply_check` is None where
+    no answers are checked.
     """
 
     upstream: str
@@ -108,11 +109,12 @@ class CallReport(msgspec.Struct, frozen=True):
     idempotent: bool
     most_tries: int
     envelope: str
-    retry: RetryReport | None = None
-    hedge: HedgeReport | None = None
-    split: list[SplitShare] = []
+    retry: delivery.RetryReport | None = None
+    hedge: delivery.HedgeReport | None = None
+    split: list[delivery.SplitShare] = []
     cache: CacheRules | None = None
     idempotency_field: str | None = None
+    reply_check: delivery.ReplyCheckReport | None = None
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -254,9 +256,9 @@ async def _charge(x: Exchange, limiter: Decider) -> Charge | None:
 
 def _call(call: Call, route: Route, compiled: Compiled, *, reveal: bool) -> CallReport:
     setting = next(each for each in compiled.config.routes if each.id == route.id)
-    split = split_shares(setting, call.caller)
+    split = delivery.split_shares(setting, call.caller)
     upstream = compiled.upstreams[next((each.upstream for each in split if each.chosen), setting.upstream)]
-    retry = retry_report(compiled.config, setting, upstream.id)
+    retry = delivery.retry_report(compiled.config, setting, upstream.id)
     length = len(call.body) if isinstance(call.body, bytes) else call.body.length
     heads = [
         TargetHead(str(target.endpoint), _shown(request_head(call, target.origin, length), reveal=reveal))
@@ -274,10 +276,11 @@ def _call(call: Call, route: Route, compiled: Compiled, *, reveal: bool) -> Call
         most_tries=upstream.most_tries if retry is None else retry.attempts,
         envelope=route.envelope.mode,
         retry=retry,
-        hedge=hedge_report(compiled.config, upstream.id),
+        hedge=delivery.hedge_report(compiled.config, upstream.id),
         split=split,
         cache=None if route.caching is None else route.caching.rules,
         idempotency_field=None if route.idempotency is None else route.idempotency.header,
+        reply_check=delivery.reply_check(setting),
     )
 
 

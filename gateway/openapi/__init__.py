@@ -10,5 +10,6 @@ compile         what routes want of documents -> a `RequestContract` for each (r
                 JSON as values; strictness: schemas as they hold for requests)
 publish         a configuration -> one document of its routes, as callers see them, and the page that shows it
 importing       operations -> routes of a configuration; merging keeps what somebody has changed in them
+drift           what replies of services have to be like, and how they differ (a room of its own)
 load            `load_document`: reads a file, and reports everything that is wrong with it
 """

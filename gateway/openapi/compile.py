@@ -1,7 +1,9 @@
 """Compiles what the routes of a configuration say about requests and replies."""
 
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -10,6 +12,8 @@ from gateway.kernel.http.path_patterns import Param
 from gateway.openapi.decoding import ValueDecoder, decoder, decoder_of, properties_of
 from gateway.openapi.document_problems import DocumentProblems
 from gateway.openapi.documents import Documents
+from gateway.openapi.drift.compile import reply_contract
+from gateway.openapi.drift.reply_contract import ReplyContract
 from gateway.openapi.load import load_document
 from gateway.openapi.model import ApiDocument, Operation, Parameter, Schema
 from gateway.openapi.publish.exporting import PublishedDocument
@@ -20,19 +24,24 @@ from gateway.openapi.validator import MissingExtraError, SchemaError, Validator
 from gateway.settings import Config, ConfigError, Problem
 from gateway.settings.checks.context import CheckContext
 from gateway.settings.positions import Loc, Position
-from gateway.settings.schema.contracts import RequestSettings
+from gateway.settings.schema.contracts import RequestSettings, ResponseSettings
 from gateway.settings.schema.routing import RouteSettings
 from gateway.settings.schema.values import did_you_mean
 
 ReportProblem = Callable[[Loc, str, str], None]
+Contract = TypeVar("Contract")
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 
 
 class Contracts(NamedTuple):
-    """`requests` by the ids of routes, and the document that is served at `server.openapi_path`, None for none."""
+    """Those of requests and of replies by the ids of routes.
+
+    `document` is what is served at `server.openapi_path`, None for none.
+    """
 
     requests: dict[str, RequestContract]
     document: PublishedDocument | None = None
+    replies: Mapping[str, ReplyContract] = MappingProxyType({})
 
 
 class ContractCompiler:
@@ -71,6 +80,18 @@ class ContractCompiler:
             return None
         operation = self.operation(loc, route, document, wanted.operation)
         return None if operation is None else self._of_operation(loc, route, wanted, document, operation)
+
+    def replies(self, loc: Loc, route: RouteSettings, wanted: ResponseSettings, config: Config) -> ReplyContract | None:
+        """Return the contract of a route's replies, None if it has a problem, which is reported."""
+        document = self.document(wanted.openapi)
+        operation = None if document is None else self.operation(loc, route, document, wanted.operation)
+        if document is None or operation is None:
+            return None
+        if not operation.responses:
+            self._report((*loc, "operation"), f"`{document.file}` describes no replies of `{wanted.operation}`", "")
+            return None
+        envelope, make = config.envelope_of(route), partial(self._validator, loc)
+        return _or_none(lambda: reply_contract(document, operation, wanted, envelope, make))
 
     def operation(self, loc: Loc, route: RouteSettings, document: ApiDocument, wanted: str | None) -> Operation | None:
         """Return the operation of a route, None if the document does not have it, which is reported."""
@@ -162,20 +183,24 @@ class ContractCompiler:
             schema: dict[str, Any] = {"type": "object", "properties": properties}
             if required:
                 schema["required"] = required
-            try:
-                return Validator(schema, document.reachable(schema))
-            except SchemaError as error:
-                position = document.patterns.get(error.pattern or "")
-                if position is None:
-                    self._report(loc, f"`{document.file}` has a schema that cannot be used: {error}", "")
-                else:
-                    self._problem(_problem_at(position, str(error)))
-                raise
+            return self._validator(loc, document, schema)
 
         return make
 
+    def _validator(self, loc: Loc, document: ApiDocument, schema: Schema) -> Validator:
+        """Return a compiled schema of a document. Raises SchemaError for one that cannot be, which is reported."""
+        try:
+            return Validator(schema, document.reachable(schema))
+        except SchemaError as error:
+            position = document.patterns.get(error.pattern or "")
+            if position is None:
+                self._report(loc, f"`{document.file}` has a schema that cannot be used: {error}", "")
+            else:
+                self._problem(_problem_at(position, str(error)))
+            raise
 
-def _or_none(build: Callable[[], RequestContract]) -> RequestContract | None:
+
+def _or_none(build: Callable[[], Contract]) -> Contract | None:
     """Return a contract, None if a schema cannot be compiled, which has been reported."""
     try:
         return build()
@@ -198,11 +223,17 @@ def compile_contracts(config: Config) -> Contracts:
             if route.request is not None
             and (contract := compiler.request(("routes", route.id, "request"), route, route.request)) is not None
         }
+        replies = {
+            route.id: made
+            for route in config.routes
+            if route.response is not None
+            and (made := compiler.replies(("routes", route.id, "response"), route, route.response, config)) is not None
+        }
     except MissingExtraError as error:
         raise ConfigError([Problem("routes", 0, 0, "", error.TEXT, error.HINT)]) from None
     if found:
         raise ConfigError(found)
-    return Contracts(requests, compiler.published(config))
+    return Contracts(requests, compiler.published(config), replies)
 
 
 def unchecked(config: Config) -> Contracts:
@@ -214,12 +245,13 @@ def check_contracts(context: CheckContext) -> None:
     """Report everything that is wrong with the documents of a configuration, and with what its routes want of them."""
     compiler = ContractCompiler(context.report, context.append)
     for loc, route in context.entries("routes", context.config.routes):
-        if route.request is None:
-            continue
         try:
-            compiler.request((*loc, "request"), route, route.request)
+            if route.request is not None:
+                compiler.request((*loc, "request"), route, route.request)
+            if route.response is not None:
+                compiler.replies((*loc, "response"), route, route.response, context.config)
         except MissingExtraError as error:
-            context.report((*loc, "request"), error.TEXT, error.HINT)
+            context.report(loc, error.TEXT, error.HINT)
 
 
 def _problem_at(position: Position, text: str) -> Problem:

@@ -81,7 +81,7 @@ def _limit(text: str) -> Callable[[Any], str]:
 
 
 def _types(kind: Any) -> str:
-    names = [_ARTICLES.get(name, name) for name in kind.types]
+    names = [ARTICLES.get(name, name) for name in kind.types]
     return f"This must be {_or(names)}."
 
 
@@ -100,7 +100,7 @@ def _or(names: list[str]) -> str:
     return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-_ARTICLES = {
+ARTICLES = {
     "array": "a list",
     "boolean": "true or false",
     "integer": "a whole number",

@@ -18,8 +18,8 @@ _LONGEST_ID = 128
 class ImportOptions(NamedTuple):
     """What a person asks for: `prefix` is put before every path, `tags` choose operations, none of them chooses all.
 
-    `request` is the mode in which requests are checked, None leaves them unchecked; `file` is the name of the document
-    in the routes.
+    `request` is the mode in which requests are checked, None leaves them unchecked; `response` is the share of replies
+    that is checked, as a configuration has it, "" for none. `file` is the name of the document in the routes.
     """
 
     upstream: str
@@ -27,6 +27,7 @@ class ImportOptions(NamedTuple):
     tags: Collection[str] = ()
     request: RequestMode | None = None
     file: str = ""
+    response: str = ""
 
 
 class ImportedRoutes(NamedTuple):
@@ -80,6 +81,8 @@ def _route(identity: str, path: str, operation: Operation, options: ImportOption
         route["limits"] = limits
     if options.request is not None:
         route["request"] = {"openapi": options.file, "operation": operation.id, "mode": options.request}
+    if options.response and operation.responses:
+        route["response"] = {"openapi": options.file, "operation": operation.id, "share": options.response}
     return {name: escaped(value) for name, value in route.items()}
 
 

@@ -15,14 +15,20 @@ _NAMED = ("patternProperties", "properties")
 
 def for_requests(document: ApiDocument, operation: Operation) -> tuple[ApiDocument, Operation]:
     """Return document and operation with nothing required that only replies have (`readOnly`)."""
-    schemas = {name: _writable(schema, document) for name, schema in document.schemas.items()}
     body = operation.body
     if body is not None:
-        content = {
-            name: MediaType(_writable(media.schema, document), media.examples) for name, media in body.content.items()
-        }
+        content = _content_without("readOnly", body.content, document)
         operation = msgspec.structs.replace(operation, body=RequestBody(body.required, content, body.description))
-    return msgspec.structs.replace(document, schemas=schemas), operation
+    return _document_without("readOnly", document), operation
+
+
+def for_replies(document: ApiDocument, operation: Operation) -> tuple[ApiDocument, Operation]:
+    """Return document and operation with nothing required that only requests have (`writeOnly`)."""
+    responses = {
+        status: msgspec.structs.replace(reply, content=_content_without("writeOnly", reply.content, document))
+        for status, reply in operation.responses.items()
+    }
+    return _document_without("writeOnly", document), msgspec.structs.replace(operation, responses=responses)
 
 
 def refusing_unknown(document: ApiDocument, schemas: Sequence[Schema]) -> tuple[ApiDocument, list[Schema]]:
@@ -34,24 +40,34 @@ def refusing_unknown(document: ApiDocument, schemas: Sequence[Schema]) -> tuple[
     return msgspec.structs.replace(document, schemas=changed), [_closed(schema, document) for schema in schemas]
 
 
-def _writable(schema: Any, document: ApiDocument) -> Any:
+def _document_without(flag: str, document: ApiDocument) -> ApiDocument:
+    schemas = {name: _without(flag, schema, document) for name, schema in document.schemas.items()}
+    return msgspec.structs.replace(document, schemas=schemas)
+
+
+def _content_without(flag: str, content: dict[str, MediaType], document: ApiDocument) -> dict[str, MediaType]:
+    return {name: MediaType(_without(flag, media.schema, document), media.examples) for name, media in content.items()}
+
+
+def _without(flag: str, schema: Any, document: ApiDocument) -> Any:
+    """Return a schema that requires no property with `flag`."""
     if isinstance(schema, list):
-        return [_writable(part, document) for part in schema]
+        return [_without(flag, part, document) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    made = {name: _writable(part, document) for name, part in schema.items()}
+    made = {name: _without(flag, part, document) for name, part in schema.items()}
     properties, required = schema.get("properties"), schema.get("required")
     if isinstance(properties, dict) and isinstance(required, list):
-        needed = [name for name in required if not _is_read_only(properties.get(name), document)]
+        needed = [name for name in required if not _has(flag, properties.get(name), document)]
         made["required"] = needed
         if not needed:
             del made["required"]
     return made
 
 
-def _is_read_only(schema: Any, document: ApiDocument) -> bool:
+def _has(flag: str, schema: Any, document: ApiDocument) -> bool:
     target = document.resolved(schema) if isinstance(schema, dict) else None
-    return isinstance(target, dict) and (target.get("readOnly") is True or schema.get("readOnly") is True)
+    return isinstance(target, dict) and (target.get(flag) is True or schema.get(flag) is True)
 
 
 def _closed(schema: Schema, document: ApiDocument) -> Schema:

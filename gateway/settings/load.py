@@ -183,6 +183,7 @@ def _anchor_paths(root: Table) -> None:
         _anchor(upstream.get("tls"), "ca", "certificate", "private_key")
     for route in _tables(root.get("routes")):
         _anchor(route.get("request"), "openapi", "schema")
+        _anchor(route.get("response"), "openapi")
     for listener in _tables(root["server"].get("listeners") if isinstance(root.get("server"), Table) else None):
         tls = listener.get("tls")
         _anchor(tls, "client_ca")

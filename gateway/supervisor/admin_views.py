@@ -86,6 +86,7 @@ def views(
         DESCRIPTION: describe,
         "/audit": audit_view(audit, SYSTEM_CLOCK),
         "/mirror": mirror_view(pool.queryable),
+        "/drift": drift_view(pool.queryable),
         "/errors": errors_view(pool.errors.records),
         "/history": history_view(history, SYSTEM_CLOCK),
         "/reloads": reloads_view(history),
@@ -141,6 +142,25 @@ def mirror_view(queryable: Callable[[], Sequence[QueryableWorker]]) -> View:
         return json_reply(200, {"mismatches": sorted(found, key=lambda each: each["at"], reverse=True)})
 
     return mirror
+
+
+def drift_view(queryable: Callable[[], Sequence[QueryableWorker]]) -> View:
+    """Show how replies differ from the documents of their routes, as all workers have found, the newest first."""
+
+    async def drift(_: web.BaseRequest) -> web.Response:
+        responses = await asyncio.gather(*[worker.query("drift", {}) for worker in queryable()])
+        found: dict[tuple[object, ...], dict[str, Any]] = {}
+        for response in responses:
+            for each in [] if response is None else msgspec.json.decode(response.body):
+                key = tuple(each[name] for name in ("route", "status", "kind", "at"))
+                other = found.setdefault(key, each)
+                if other is not each:
+                    newer = max(each, other, key=lambda record: record["last"])
+                    times, first = each["times"] + other["times"], min(each["first"], other["first"])
+                    found[key] = newer | {"times": times, "first": first}
+        return json_reply(200, {"drift": sorted(found.values(), key=lambda each: each["last"], reverse=True)})
+
+    return drift
 
 
 def reload_view(request_reload: "Callable[[Actor], asyncio.Future[list[str]]]") -> View:

@@ -25,7 +25,7 @@ READ_WITHIN_S = 60.0
 def snapshot_of(config: Config, origins: Origins | None, source: str) -> Snapshot:
     """Compile a configuration and the documents that it names. Raises ConfigError for a document."""
     contracts = compile_contracts(config)
-    return compile_snapshot(config, origins, source, contracts.requests, contracts.document)
+    return compile_snapshot(config, origins, source, *contracts)
 
 
 class Reloader:

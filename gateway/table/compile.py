@@ -34,7 +34,7 @@ from gateway.table.routes import Caching, Envelope, Route, Sender
 from gateway.table.steering import steering_of
 from gateway.table.whole_replies import cache_rules, compression_rules, idempotency_rules, own_lines, privacy_lines
 from gateway.traffic.mirror import MirrorLog
-from gateway.traffic.senders import sender_of
+from gateway.traffic.senders import Onlookers, sender_of
 
 _FORWARDED = (
     "x-forwarded-for",
@@ -74,17 +74,17 @@ def build_routes(
     upstreams: Mapping[str, Sender],
     faults: dict[str, Fault],
     requests: Mapping[str, Any] = MappingProxyType({}),
-    mirrors: MirrorLog | None = None,
+    onlookers: Onlookers | None = None,
     document: Any = None,
     own_keys: Any = None,
 ) -> RouteTable:
     """Return the table of all routes. `upstreams` maps ids to upstreams, `requests` those of routes to contracts.
 
-    `mirrors` keeps what became of copies, None keeps nothing. `document` and `own_keys` are as for
+    `onlookers` are shown what becomes of calls, None stands for nobody. `document` and `own_keys` are as for
     `own_routes`.
     """
-    maker, log = _RouteMaker(config, faults), mirrors or MirrorLog.silent()
-    routes = [maker.make(one, sender_of(config, one, upstreams, log), requests.get(one.id)) for one in config.routes]
+    maker, shown = _RouteMaker(config, faults), onlookers or Onlookers(MirrorLog.silent())
+    routes = [maker.make(one, sender_of(config, one, upstreams, shown), requests.get(one.id)) for one in config.routes]
     default_set, key_field = tuple(config.defaults.headers.response.set.items()), config.auth.key.header
     keyed = own_lines(*privacy_lines(default_set, (key_field,), private=True))
     unrouted = own_lines(*privacy_lines(default_set, (key_field, *maker.selecting.everywhere), private=True))

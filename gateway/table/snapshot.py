@@ -25,7 +25,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     `origins` is None for one that stands in no file. `needs_redis`: while Redis is away some callers are refused.
     `shared_state` holds what is found out about its targets. `requests` are the contracts of requests by the ids of
-    routes. `document` is the OpenAPI document that is served, None for none.
+    routes, and `replies` those of replies. `document` is the OpenAPI document that is served, None for none.
     """
 
     config: Config
@@ -38,6 +38,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     shared_state: SharedState
     requests: Mapping[str, Any] = MappingProxyType({})
     document: Any = None
+    replies: Mapping[str, Any] = MappingProxyType({})
 
 
 def compile_snapshot(
@@ -46,8 +47,9 @@ def compile_snapshot(
     source: str,
     requests: Mapping[str, Any] = MappingProxyType({}),
     document: Any = None,
+    replies: Mapping[str, Any] = MappingProxyType({}),
 ) -> Snapshot:
-    """Compile `config`. `requests` are the contracts of requests by the ids of routes, `document` as in `Snapshot`."""
+    """Compile `config`. `requests`, `document` and `replies` are as in `Snapshot`."""
     digest = sha256(repr(config).encode()).hexdigest()[:12]
     needs_redis = "deny" in config.ways_without_redis()
     urls = {upstream.id: [str(target.url) for target in upstream.targets] for upstream in config.upstreams}
@@ -63,4 +65,5 @@ def compile_snapshot(
         shared_state,
         requests,
         document,
+        replies,
     )

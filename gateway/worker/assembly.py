@@ -48,9 +48,9 @@ from gateway.table.compile import build_routes
 from gateway.table.snapshot import Snapshot
 from gateway.table.upstreams import build_health_checks, build_upstreams
 from gateway.tracing.export_queue import ExportQueue
-from gateway.traffic.mirror import MirrorLog
 from gateway.worker.context import WorkerContext
-from gateway.worker.queries import connections_query, mirror_query, purge_query, query_handlers
+from gateway.worker.onlookers import onlookers_of
+from gateway.worker.queries import connections_query, purge_query, query_handlers
 from gateway.worker.query_server import QueryHandler
 from gateway.worker.redis_scripts import more_scripts
 from gateway.worker.usage_query import usage_handler
@@ -132,14 +132,10 @@ class Assembly:
     def _gateway(self) -> Gateway:
         config = self.snapshot.config
         self._watch_gauges()
-        mirrors = MirrorLog(
-            lambda route, result: self.metrics.mirrored.labels(route, result).inc(),
-            SYSTEM_CLOCK.wall,
-            config.observability.request_id.header,
-        )
         snapshot = self.snapshot
-        upstreams, document = self.upstreams, snapshot.document
-        table = build_routes(config, upstreams, snapshot.faults, snapshot.requests, mirrors, document, self._own_keys())
+        onlookers, about_calls = onlookers_of(snapshot, self.metrics)
+        upstreams, document, own_keys = self.upstreams, snapshot.document, self._own_keys()
+        table = build_routes(config, upstreams, snapshot.faults, snapshot.requests, onlookers, document, own_keys)
         credentials = self.snapshot.credentials
         stored = None if self.key_sync is None else self.key_sync.keys
         handlers = query_handlers(self.limiter, credentials.keyring, table.routes, stored)
@@ -157,7 +153,7 @@ class Assembly:
         self.query_handlers = {
             **handlers,
             "connections": connections_query(self.upstreams),
-            "mirror": mirror_query(mirrors),
+            **about_calls,
             "explain": explain_query(compiled, self.limiter, SYSTEM_CLOCK, stored, self.context.maintenance),
             "purge": purge_query(cache),
             "usage": usage_handler(config, SYSTEM_CLOCK.wall),

@@ -7,6 +7,7 @@ import msgspec
 from gateway.kernel.faults import GatewayError
 from gateway.keystore.cache import StoredKeys
 from gateway.limiter.interface import Limiter
+from gateway.openapi.drift.watch import DriftWatch
 from gateway.reuse.cache import ReplyCache
 from gateway.table.keyring import Caller, Keyring
 from gateway.table.routes import Route
@@ -106,6 +107,15 @@ def mirror_query(mirrors: MirrorLog) -> QueryHandler:
         return 200, list(mirrors.mismatches)
 
     return mismatches
+
+
+def drift_query(watch: DriftWatch) -> QueryHandler:
+    """Return a handler that reports how replies differ from their documents, as this worker has found."""
+
+    async def drift(_: QueryParameters) -> tuple[int, object]:
+        return 200, watch.records()
+
+    return drift
 
 
 class _Connections(msgspec.Struct):

@@ -9,7 +9,7 @@ import pytest_asyncio
 from tests.contract_documents import DOCUMENTS
 from tests.fakes import reply
 from tests.gateway_process import KEY, digest
-from tests.journeys.backends import Front, ask, counted, enveloped, front
+from tests.journeys.backends import Front, ask, counted, counts, enveloped, front
 from tests.raw_client import RawClient
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -30,6 +30,7 @@ SECTIONS = {
 - {{id: pets.create, match: {{path: /v1/pets, methods: [POST]}}, upstream: backend, request: {_PETS % "createPet"}}}
 - {{id: pets.list, match: {{path: /v1/pets, methods: [GET]}}, upstream: backend, request: {_PETS % "listPets, unknown_query: refuse"}}}
 - {{id: pets.shadow, match: {{path: /v2/pets, methods: [POST]}}, upstream: backend, request: {_PETS % "createPet, mode: shadow"}}}
+- {{id: pets.drift, match: {{path: /v3/pets}}, upstream: backend, response: {_PETS % "createPet, share: 100%"}}}
 """,
 }
 JSON = "Content-Type: application/json"
@@ -97,6 +98,31 @@ async def test_shadow_mode_lets_through_and_counts(here: Front) -> None:
     record = await here.gateway.record("http.route", "pets.shadow")
     assert record["gateway.request.faults"] == 2
     assert counted(here.gateway, "gateway_requests_at_fault_total", route="pets.shadow", mode="shadow") == 1
+
+
+async def test_drift_of_a_service_is_counted_logged_and_shown(here: Front) -> None:
+    pet = b'{"id": 7, "name": "Rex", "kind": "dog", "tags": [{"level": "%d"}, {"name": "a", "level": 1.5}]}'
+    good = b'{"id": 7, "name": "Rex", "kind": "dog"}'
+    answers = []
+    for status, body in ((201, good), (201, pet % 71077345), (201, pet % 71077345), (202, b"{}")):
+        here.service.on("/v3/pets", reply(body, status=b"%d Created" % status))
+        answers.append(await ask(here.gateway, "POST", "/v3/pets", JSON, body=b"{}"))
+    assert [answer.status for answer in answers] == [201, 201, 201, 202]
+    assert (await ask(here.gateway, "GET", "/v3/pets")).status == 202
+    await counts(here.gateway, "gateway_replies_checked_total", 4)
+    assert counted(here.gateway, "gateway_replies_checked_total", route="pets.drift", result="as_described") == 1
+    assert counted(here.gateway, "gateway_reply_drift_total", route="pets.drift", kind="type") == 2
+    found = {(each["kind"], each["at"]): each for each in json.loads(here.gateway.admin("/drift")[1])["drift"]}
+    assert {key: each["times"] for key, each in found.items()} == {
+        ("missing", "/tags/*/name"): 2,
+        ("type", "/tags/*/level"): 2,
+        ("status", ""): 1,
+    }
+    assert found["status", ""]["request_id"] == answers[3].field("X-Request-Id")
+    await here.gateway.line(lambda line: '"kind":"status"' in line)
+    logged = [line for line in here.gateway.lines if "a reply is not as its document describes it" in line]
+    assert len(logged) == len(found)
+    assert "71077345" not in json.dumps([logged, list(found.values())])
 
 
 async def test_details_repeat_no_key(here: Front) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from gateway.cli.tables import aligned
 from gateway.dry_run.delivery import RetryReport
 from gateway.dry_run.explanation import CallReport, Charge, Explanation, ReplyReport
+from gateway.kernel.units import format_percent
 
 _CHECKS = {"passed": "passed", "failed": "FAILED", "not_asked": "not asked", "not_reached": "not reached"}
 _LIMITS = ("limit", "scope", "max", "per", "left after it", "of")
@@ -107,6 +108,9 @@ def _call(call: CallReport) -> Iterator[str]:
         yield f"cache: a reply is kept {lasts}, shared by {call.cache.share}; it is looked for before anything is sent"
     if call.idempotency_field is not None:
         yield f"idempotency: a call with {call.idempotency_field} reaches the service once"
+    if call.reply_check is not None:
+        checked = f"{call.reply_check.operation} of {call.reply_check.openapi}"
+        yield f"drift: {format_percent(call.reply_check.share)} of the answers are checked by {checked}, afterwards"
     for target in call.targets:
         size = "a body in chunks" if call.body_bytes is None else f"{call.body_bytes} bytes of body"
         yield f"sent to {target.target}, followed by {size}:"

@@ -10,6 +10,7 @@ from typing import Literal
 import click
 
 from gateway.cli.friendly_errors import friendly_errors
+from gateway.kernel.units import format_percent
 from gateway.openapi.compile import check_contracts
 from gateway.openapi.importing import ImportOptions, routes_of
 from gateway.openapi.load import load_document
@@ -21,7 +22,7 @@ from gateway.settings import Config, as_text, load
 from gateway.settings.document.includes import STANDARD_INPUT
 from gateway.settings.schema.access import KeySettings
 from gateway.settings.schema.routing import RouteSettings
-from gateway.settings.schema.values import RefusedError, identifier, path_prefix
+from gateway.settings.schema.values import RefusedError, identifier, path_prefix, percent
 
 
 @click.group()
@@ -32,6 +33,13 @@ def command() -> None:
 def _prefix(_context: click.Context, _parameter: click.Parameter, written: str) -> str:
     try:
         return path_prefix(written).rstrip("/") if written else ""
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _share(_context: click.Context, _parameter: click.Parameter, written: str | None) -> str:
+    try:
+        return "" if written is None else format_percent(percent(written))
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
 
@@ -52,6 +60,9 @@ def _upstream(_context: click.Context, _parameter: click.Parameter, written: str
     "--request", type=click.Choice(["enforce", "shadow"]), help="Check requests by the document, in this mode."
 )
 @click.option(
+    "--response", callback=_share, metavar="SHARE", help="Count and log replies that are not as described: 5% of them."
+)
+@click.option(
     "--write", "target", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write into this file."
 )
 def import_command(
@@ -60,6 +71,7 @@ def import_command(
     prefix: str,
     tags: tuple[str, ...],
     request: Literal["enforce", "shadow"] | None,
+    response: str,
     target: Path | None,
 ) -> None:
     """Make a route of each operation of DOCUMENT (OpenAPI 3.1, 3.0 or Swagger 2; - for standard input).
@@ -67,15 +79,16 @@ def import_command(
     Without --write the routes are printed. A file that was written before is merged: what somebody has changed in it
     stays, and routes whose operations have vanished are named and stay, too.
     """
-    if request is not None and document == STANDARD_INPUT:
-        raise click.UsageError("--request needs the document in a file, which the gateway reads, too.")
+    for name, wanted in (("request", request), ("response", response)):
+        if wanted and document == STANDARD_INPUT:
+            raise click.UsageError(f"--{name} needs the document in a file, which the gateway reads, too.")
     with friendly_errors():
         content = sys.stdin.buffer.read() if document == STANDARD_INPUT else None
         loaded, warnings = load_document(document, content)
         if warnings:
             click.echo(as_text(warnings), err=True)
         file = os.path.relpath(document, target.parent) if target is not None else document
-        imported = routes_of(loaded, ImportOptions(upstream, prefix, tags, request, file))
+        imported = routes_of(loaded, ImportOptions(upstream, prefix, tags, request, file, response))
         for remark in imported.remarks:
             click.echo(remark, err=True)
         if not imported.routes:

@@ -1,10 +1,10 @@
-"""`routes[].request`: what requests are like."""
+"""`request` and `response` of routes: what requests and replies are like."""
 
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
-from gateway.settings.schema.types import Section, Size, default
+from gateway.settings.schema.types import Percent, Section, Size, default
 from gateway.settings.schema.values import RefusedError, text_of
 
 
@@ -53,3 +53,17 @@ class RequestSettings(Section):
                 if name in self.model_fields_set:
                     raise RefusedError(f"`{name}` goes with `openapi`; a `schema` is about the body only")
         return self
+
+
+class ResponseSettings(Section):
+    """What the replies of the service of a route are like: an operation of an OpenAPI document. No client waits."""
+
+    openapi: ContractFile = Field(description="OpenAPI document (3.1, 3.0, Swagger 2), relative to this file.")
+    operation: str = Field(description="The `operationId` in it.")
+    mode: Literal["shadow"] = Field(
+        default="shadow", description="`shadow` counts and logs what is not as described; the reply stays as it is."
+    )
+    share: Percent = default("5%", "How many of the replies are checked.")
+    unknown_fields: Literal["allow", "report"] = Field(
+        default="allow", description="Fields that are not described, where the schema leaves them open."
+    )

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from gateway.settings.schema.balancing import MirrorSettings, SplitPart, either_upstream, with_first_of_split
-from gateway.settings.schema.contracts import RequestSettings
+from gateway.settings.schema.contracts import RequestSettings, ResponseSettings
 from gateway.settings.schema.cors import CorsOverrides, CorsSettings
 from gateway.settings.schema.limits import Cost, RouteLimit
 from gateway.settings.schema.maintenance import MaintenanceSettings
@@ -206,6 +206,9 @@ class RouteSettings(Section):
     )
     request: RequestSettings | None = Field(
         default=None, description="What its requests are like. Left out: nothing is checked."
+    )
+    response: ResponseSettings | None = Field(
+        default=None, description="What the replies of its service are like. Left out: nothing is checked."
     )
     rewrite: Rewrite = section(Rewrite, "How the path changes on its way to the upstream.")
     error_family: Literal["general", "analytics", "notification"] = Field(

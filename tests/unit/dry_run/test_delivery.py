@@ -2,7 +2,15 @@
 
 import pytest
 
-from gateway.dry_run.delivery import HedgeReport, RetryReport, hedge_report, retry_report, split_shares
+from gateway.dry_run.delivery import (
+    HedgeReport,
+    ReplyCheckReport,
+    RetryReport,
+    hedge_report,
+    reply_check,
+    retry_report,
+    split_shares,
+)
 from gateway.settings import Config, parse
 
 
@@ -49,3 +57,9 @@ def test_second_attempts() -> None:
     hedge = HedgeReport("200ms", ("GET",), 0.05)
     assert hedge_report(configured("upstream: v1", ", hedge: {after: 0.2s}"), "v1") == hedge
     assert hedge_report(configured("upstream: v1"), "v1") is None
+
+
+def test_answers_that_are_checked() -> None:
+    checked = configured("upstream: v1, response: {openapi: a.yaml, operation: get}").routes[0]
+    assert reply_check(checked) == ReplyCheckReport("a.yaml", "get", 0.05)
+    assert reply_check(configured("upstream: v1").routes[0]) is None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.openapi.compile import compile_contracts, unchecked
+from gateway.openapi.compile import Contracts, compile_contracts, unchecked
 from gateway.openapi.model import Audience
 from gateway.settings import Config, ConfigError, load
 from tests.contract_documents import ROUTE, contract, loaded
@@ -89,7 +89,7 @@ def test_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 async def test_the_document_that_is_served_is_made_with_those_of_services(tmp_path: Path) -> None:
     config = loaded(tmp_path, ROUTE % "{openapi: pets.yaml, operation: createPet}")
     assert compile_contracts(config).document is None
-    assert unchecked(config) == ({}, None)
+    assert unchecked(config) == Contracts({}, None)
     (tmp_path / "gateway.yaml").write_text(
         (tmp_path / "gateway.yaml").read_text() + "server: {openapi_path: /api.json}\n"
     )

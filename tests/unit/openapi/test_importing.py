@@ -31,6 +31,9 @@ def test_a_document() -> None:
         "limits": [{"id": "document", "max": 10, "per": "1m", "scope": "route"}],
         "request": {"openapi": "pets.yaml", "operation": "createPet", "mode": "shadow"},
     }
+    checked = routes_of(document, ImportOptions("pets", file="pets.yaml", response="5%")).routes
+    assert checked[1]["response"] == {"openapi": "pets.yaml", "operation": "createPet", "share": "5%"}
+    assert not any("response" in route for route in routes)
     assert routes[2]["auth"] == "none"
     assert "auth" not in routes[0]
 

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import msgspec
+
 from gateway.openapi.load import load_document
-from gateway.openapi.model import ApiDocument
-from gateway.openapi.strictness import for_requests, refusing_unknown
+from gateway.openapi.model import ApiDocument, MediaType, Response
+from gateway.openapi.strictness import for_replies, for_requests, refusing_unknown
 
 DOCUMENT, _ = load_document("tests/documents/pets.yaml")
 OLDER, _ = load_document("tests/documents/older.yaml")
@@ -31,6 +33,17 @@ def test_requests_need_nothing_that_only_replies_have() -> None:
     )
     made: Any = for_requests(read_only, bodiless)[0].schemas["A"]
     assert made["required"] == ["b", "c"]
+
+
+def test_replies_need_nothing_that_only_requests_have() -> None:
+    pet: Any = {"required": ["id", "secret"], "properties": {"id": {"readOnly": True}, "secret": {"writeOnly": True}}}
+    document = msgspec.structs.replace(DOCUMENT, schemas={"Pet": pet})
+    operation = msgspec.structs.replace(
+        DOCUMENT.operations["createPet"], responses={"200": Response("", {"a/json": MediaType(pet)}, {})}
+    )
+    document, operation = for_replies(document, operation)
+    made: list[Any] = [document.schemas["Pet"], operation.responses["200"].content["a/json"].schema]
+    assert [each["required"] for each in made] == [["id"], ["id"]]
 
 
 def closed(schema: Any, **definitions: Any) -> tuple[Any, dict[str, Any]]:

@@ -13,7 +13,7 @@ from gateway.audit.records import Actor
 from gateway.history.node_history import NodeHistory
 from gateway.observe.recent_errors import ErrorRecord
 from gateway.settings import parse
-from gateway.supervisor.admin_views import changes, fleet_membership, mirror_view, purge_view, views
+from gateway.supervisor.admin_views import changes, drift_view, fleet_membership, mirror_view, purge_view, views
 from gateway.supervisor.worker_pool import WorkerPool
 from gateway.supervisor.worker_process import QueryResponse
 from gateway.table.snapshot import Snapshot
@@ -61,6 +61,31 @@ async def test_mismatches_of_all_workers_are_shown_the_newest_first() -> None:
     assert isinstance(reply, web.Response)
     assert isinstance(reply.body, bytes)
     assert [each["route"] for each in json.loads(reply.body)["mismatches"]] == ["b", "a", "c"]
+
+
+async def test_differences_of_all_workers_are_summed_up() -> None:
+    record = {
+        "route": "a",
+        "status": 200,
+        "kind": "type",
+        "at": "/id",
+        "text": "x",
+        "times": 2,
+        "first": 1.0,
+        "last": 2.0,
+    }
+    later = record | {"times": 3, "first": 1.5, "last": 3.0, "text": "y"}
+    workers = [
+        FakeWorker(0, QueryResponse(200, msgspec.json.encode([record, record | {"kind": "value", "last": 2.5}]))),
+        FakeWorker(1, QueryResponse(200, msgspec.json.encode([later]))),
+        FakeWorker(2, None),
+    ]
+    reply = await drift_view(lambda: workers)(make_mocked_request("GET", "/drift"))
+    assert isinstance(reply, web.Response)
+    assert isinstance(reply.body, bytes)
+    first, second = json.loads(reply.body)["drift"]
+    assert first == later | {"times": 5, "first": 1.0}
+    assert (second["kind"], second["times"]) == ("value", 2)
 
 
 class Serving(FakeWorker):

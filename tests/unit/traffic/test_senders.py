@@ -4,9 +4,10 @@ import pytest
 
 from gateway.kernel.traffic.retry import RetryRules
 from gateway.settings import parse
+from gateway.traffic.answer_samples import TakeAnswer
 from gateway.traffic.mirror import MirrorLog
 from gateway.traffic.route_retry import RouteRetry
-from gateway.traffic.senders import sender_of
+from gateway.traffic.senders import Onlookers, sender_of
 from gateway.traffic.split import Destination
 from tests.samples import Echo
 from tests.unit.upstream.calls import call
@@ -14,13 +15,13 @@ from tests.unit.upstream.calls import call
 UPSTREAMS: dict[str, Destination] = {name: Echo() for name in ("v1", "v2", "v3")}
 
 
-def made(where: str) -> Destination:
+def made(where: str, **samples: TakeAnswer) -> Destination:
     targets = ", ".join(
         f'{{id: {name}, targets: [{{url: "http://{name}"}}]{", retry: {attempts: 4}" if name == "v2" else ""}}}'
         for name in UPSTREAMS
     )
     config = parse(f"version: 1\nupstreams: [{targets}]\nroutes: [{{id: r, match: {{prefix: /}}, {where}}}]\n")
-    return sender_of(config, config.routes[0], UPSTREAMS, MirrorLog.silent())
+    return sender_of(config, config.routes[0], UPSTREAMS, Onlookers(MirrorLog.silent(), samples))
 
 
 async def rules(where: str) -> RetryRules:
@@ -54,3 +55,6 @@ async def test_what_a_route_does_not_say_is_as_its_upstream_has_it(
 ) -> None:
     found = await rules(where)
     assert (found.policy.attempts, found.policy.per_try_s, found.budget is not None) == (attempts, 2.0, own_budget)
+    checked = "upstream: v1, response: {openapi: a.yaml, operation: get, share: 10%}"
+    assert repr(made(checked, r=lambda _call, _answer: None)) == f"<AnswerSampler of {UPSTREAMS['v1'].id}, 10.00%>"
+    assert made(checked) is UPSTREAMS["v1"]

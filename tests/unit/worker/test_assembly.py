@@ -65,6 +65,7 @@ async def test_listeners_and_query_handlers_exist_after_build_listeners() -> Non
             "limits",
             "reset",
             "connections",
+            "drift",
             "explain",
             "mirror",
             "purge",

@@ -84,13 +84,14 @@ async def test_details_and_what_was_not_taken() -> None:
     ],
 )
 async def test_the_policies_of_the_route(cache: str, line: str) -> None:
-    more = f"cache: {cache}, idempotency: {{}}"
+    more = f"cache: {cache}, idempotency: {{}}, response: {{openapi: tests/documents/pets.yaml, operation: listPets}}"
     config = parse(TEXT.replace("methods: [GET, POST]}, upstream", f"methods: [GET, POST]}}, {more}, upstream"))
     lines = text(await explain(dry_run(config), DryRequest(method="GET", target="/v1/pets", key_id="acme-ci"))).split(
         "\n"
     )
     assert any(each.startswith(line) for each in lines)
     assert "idempotency: a call with Idempotency-Key reaches the service once" in lines
+    assert "drift: 5% of the answers are checked by listPets of tests/documents/pets.yaml, afterwards" in lines
 
 
 async def test_split_and_retry() -> None:

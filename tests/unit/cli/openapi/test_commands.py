@@ -26,6 +26,8 @@ def test_routes_are_printed() -> None:
     assert code == 0
     assert "- id: listPets\n    match: {path: /api/pets, methods: [GET]}\n" in output
     assert run("-", "--upstream", "pets", stdin=Path(PETS).read_text()) == (code, output)
+    code, output = run(PETS, "--upstream", "pets", "--request", "shadow", "--response", "2.50%")
+    assert output.count(f"response: {{openapi: {PETS}, operation: ") == output.count("share: 2.5%}") == 4
 
 
 def test_a_file_is_written_and_merged(tmp_path: Path) -> None:
@@ -56,6 +58,8 @@ def test_what_is_wrong_is_reported(tmp_path: Path) -> None:
         ["--upstream", " "],
         ["--upstream", "a", "--prefix", "x"],
         ["--upstream", "a", "--request", "shadow"],
+        ["--upstream", "a", "--response", "5%"],
+        ["--upstream", "a", "--response", "5"],
     ):
         assert run("-", *wrong, stdin="")[0] == 2
 
