@@ -29,7 +29,7 @@ MOST_SHOWN = 200
 _MOST_REMEMBERED = 5000
 _DELAY_S = 0.02
 
-CheckResult: TypeAlias = Literal["as_described", "drift", "partial", "dropped"]
+ReplyResult: TypeAlias = Literal["as_described", "drift", "partial", "dropped"]
 """`partial`: as described, but for the body, which was not in memory. `dropped`: the queue was full."""
 
 
@@ -80,7 +80,7 @@ class DriftWatch:
 
     def __init__(
         self,
-        checked: Callable[[str, CheckResult], None],
+        checked: Callable[[str, ReplyResult], None],
         found: Callable[[str, DriftKind], None],
         wall: Callable[[], float],
         id_field: str,
