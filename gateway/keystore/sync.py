@@ -111,7 +111,7 @@ class KeySync:
         except RedisConnectionError:
             return True  # the limiter reports it, and what is known of keys counts until Redis is back
         except Exception as bug:  # changes would never be applied any more
-            self._log_problem(what, repr(bug))
+            self._log_problem(what, f"bug: {type(bug).__name__}: {bug}")
             return False
         self._logged.discard(what)
         return True

@@ -24,12 +24,13 @@ from gateway.redis_client.status import RedisStatus
 class Condition(msgspec.Struct):
     """The state of a limiter, for operators.
 
-    `decides` is who decides; while Redis is away, what limits do that have no `on_failure` of their own. `redis` is
-    None for a limiter without Redis. `buckets` counts those in memory, `debts` those of them that Redis has not been
-    charged for yet, `refusals` the refusals of Redis that are remembered.
+    `store` is what counts calls while nothing is wrong. `decides` is who decides; while Redis is away, what limits do
+    that have no `on_failure` of their own. `redis` is None for a limiter without Redis. `buckets` counts those in
+    memory, `debts` those of them that Redis has not been charged for yet, `refusals` the refusals of Redis that are
+    remembered.
     """
 
-    store: str
+    store: Literal["memory", "redis"]
     decides: Literal["memory", "redis"] | OnFailure
     redis: RedisStatus | None
     buckets: int

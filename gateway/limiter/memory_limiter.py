@@ -80,7 +80,7 @@ class LocalLimiter:
 
     def condition(self) -> Condition:
         """See `Limiter.condition`."""
-        return Condition(repr(self), "memory", None, self.buckets, 0, 0)
+        return Condition("memory", "memory", None, self.buckets, 0, 0)
 
     async def renew(self, keys: Sequence[str]) -> bool:
         """See `Limiter.renew`."""

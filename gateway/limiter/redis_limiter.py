@@ -116,9 +116,7 @@ class RedisLimiter:
         redis = RedisStatus(self._up, since, self._reason, self._store.servers(), self.outage.gateways)
         decides = "redis" if self._up else self.outage.on_failure
         fallback = self.outage.fallback
-        return Condition(
-            repr(self), decides, redis, fallback.memory.buckets, fallback.debts, len(self._refusals.by_claim)
-        )
+        return Condition("redis", decides, redis, fallback.memory.buckets, fallback.debts, len(self._refusals.by_claim))
 
     async def renew(self, keys: Sequence[str]) -> bool:
         """See `Limiter.renew`.

@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from types import TracebackType
 from typing import Any, Literal, TypeAlias
 
@@ -147,10 +147,18 @@ def _to_json(_logger: object, _method: str, event: _Event) -> bytes:
     try:
         return _json(event) + b"\n"
     except UnicodeEncodeError:
-        return (
-            _json({name: str(value).encode(errors="backslashreplace").decode() for name, value in event.items()})
-            + b"\n"
-        )
+        return _json(_spelled_out(event)) + b"\n"
+
+
+def _spelled_out(value: Any) -> Any:
+    """Return `value` with what is no Unicode spelled out in its texts. Numbers and objects stay what they are."""
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if isinstance(value, Mapping):
+        return {_spelled_out(name): _spelled_out(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_spelled_out(each) for each in value]
+    return value
 
 
 class _Console:

@@ -47,7 +47,9 @@ class NodeMetrics(Families):
             "gateway_config_reloads_total", "Configurations read, by what came of it.", ("result",), 4
         )
         self.config_routes = self._gauge("gateway_config_routes", "Routes in the configuration in force.").labels()
-        self.config_keys = self._gauge("gateway_config_keys", "API keys in the configuration in force.").labels()
+        self.config_keys = self._gauge(
+            "gateway_config_keys", "API keys in the configuration; absent where they are in Redis."
+        ).labels()
         self.targets_up = self._gauge(
             "gateway_upstream_target_up",
             "1 while a target is called, 0 while it is down by its checks or left alone.",
@@ -75,11 +77,13 @@ class NodeMetrics(Families):
         digest: str,
         routes: frozenset[str],
         upstreams: frozenset[str],
-        keys: int,
+        keys: int | None,
         targets: Mapping[tuple[str, ...], Callable[[], float]],
         breakers: Mapping[tuple[str, ...], Callable[[], float]],
     ) -> None:
-        """Note the configuration in force. `digest` distinguishes two contents of `file`, `keys` is how many it has.
+        """Note the configuration in force. `digest` distinguishes two contents of `file`.
+
+        `keys` is how many keys it has, None where they are in Redis.
 
         `targets` tells whether each target is up, by upstream and name, `breakers` whether the circuit is open, by
         upstream. Series of other routes, upstreams and targets are no longer shown.
@@ -89,7 +93,7 @@ class NodeMetrics(Families):
         self._config_in_force = self._config_info.labels(file, digest)
         self._config_in_force.set(1)
         self.config_routes.set(len(routes))
-        self.config_keys.set(keys)
+        self.config_keys.set(ABSENT if keys is None else keys)
         self._watch(self.targets_up, targets)
         self._watch(self.breaker_open, breakers)
         self._exposition.show(

@@ -190,7 +190,7 @@ class RedisCluster:
             except RedisConnectionError as failure:
                 self._node_changed(None, str(failure))
             except Exception as bug:  # nothing else would read the map again
-                self._node_changed(None, f"bug: {bug!r}")
+                self._node_changed(None, f"bug: {type(bug).__name__}: {bug}")
             if self._reported:
                 pace.reached()
             await asyncio.sleep(pace.delay_s())

@@ -255,7 +255,7 @@ class RedisServer:
             except RedisConnectionError as failure:
                 self._away(failure)
             except Exception as bug:  # nothing else would try the server again
-                self._away(RedisConnectionError(f"bug: {bug!r}"))
+                self._away(RedisConnectionError(f"bug: {type(bug).__name__}: {bug}"))
             else:
                 self._availability.reached()
                 self._arrival.set()

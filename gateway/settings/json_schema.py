@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway.kernel.faults import CATALOGUE
 from gateway.settings.document.includes import EXTENSION
+from gateway.settings.editor_hints import markdown
 from gateway.settings.schema.config import Config
 
 _NAMES = "Reference"
@@ -24,6 +25,9 @@ def json_schema() -> dict[str, Any]:
     }
     section = _section(generated)
     section["properties"]["errors"]["properties"] = dict(_faults())
+    for part in (section, *definitions.values()):
+        for name, field in part.get("properties", {}).items():
+            field["markdownDescription"] = markdown(name, field, definitions)
     whole = {
         **section,
         "patternProperties": {f"^{EXTENSION}": {"description": "Means nothing: a home for anchors."}},
@@ -56,9 +60,6 @@ def _field(schema: dict[str, Any]) -> dict[str, Any]:
     }
     if isinstance(beside.get("default"), dict) or beside.get("default") == []:
         del beside["default"]
-    if "default" in beside and "description" in beside:
-        shown = json.dumps(beside["default"], ensure_ascii=False).strip('"')
-        beside["markdownDescription"] = f"{beside['description']}\n\nDefault: `{shown}`"
     return {**beside, **_value({key: value for key, value in schema.items() if key not in _KEPT_BESIDE})}
 
 

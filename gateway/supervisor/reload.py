@@ -78,9 +78,8 @@ class Reloader:
             problems = [str(error)]
         else:
             metrics.reloads.labels("success").inc()
-            log.info(
-                "reloaded", config=snapshot.source, routes=len(snapshot.config.routes), keys=len(snapshot.config.keys)
-            )
+            config = snapshot.config
+            log.info("reloaded", config=snapshot.source, routes=len(config.routes), keys=config.key_count())
             return []
         for problem in problems:
             log.error("configuration refused", problem=problem)

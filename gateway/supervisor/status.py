@@ -32,7 +32,7 @@ def show(snapshot: Snapshot, metrics: NodeMetrics, clock: Clock) -> None:
         digest=snapshot.digest,
         routes=config.route_ids(),
         upstreams=frozenset(upstream.id for upstream in config.upstreams),
-        keys=len(config.keys),
+        keys=config.key_count(),
         targets=targets,
         breakers={(upstream.id,): partial(_open, row) for upstream, row in upstreams if upstream.breaker is not None},
     )

@@ -152,7 +152,7 @@ class Supervisor:
             admin=spelled(self._admin_sock),
             limiter=limiter,
             routes=len(config.routes),
-            keys=len(config.keys) if config.key_store is None else None,
+            keys=config.key_count(),
             workers=count_of(config),
             version=__version__,
         )

@@ -115,6 +115,10 @@ class Config(Section):
             limit.on_failure or self.redis.on_failure for owner in owners for limit in owner.limits if not limit.shadow
         )
 
+    def key_count(self) -> int | None:
+        """Return how many keys there are, None where they are in Redis."""
+        return len(self.keys) if self.key_store is None else None
+
     def route_ids(self) -> frozenset[str]:
         """Return the ids of routes in logs and metrics: those of `routes`, and of the gateway's own routes."""
         return frozenset((*(route.id for route in self.routes), *(each.id for each in self.own_paths())))

@@ -119,7 +119,7 @@ async def test_it_is_a_limiter_like_others() -> None:
     assert (await limiter.decide(claim("a", ()))).store == "none"
     assert (await limiter.decide(asks(COUNT))).allowed
     assert [state.used for state in await limiter.read((COUNT,))] == [1]
-    assert limiter.condition() == Condition("<LocalLimiter 1 buckets>", "memory", None, 1, 0, 0)
+    assert limiter.condition() == Condition("memory", "memory", None, 1, 0, 0)
     assert await limiter.renew(["{a}:day", "{b}:day"])
     assert (await limiter.decide(claim("a", SLOW, 3))).allowed
     assert await limiter.forget(COUNT.key)

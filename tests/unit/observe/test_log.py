@@ -203,10 +203,10 @@ def test_secrets_are_hidden(printing: Callable[..., Printed], form: str) -> None
 
 def test_text_that_is_no_unicode_and_values_of_any_kind(printing: Callable[..., Printed]) -> None:
     printed = printing()
-    printed.out.info("odd", path="/\udcff")
+    printed.out.info("odd", path="/\udcff", number=3, before={"plan": ["\udcff", None]})
     printed.out.warn("kind", kind=asyncio.Queue, raw=b"\xff")
     odd, kind = printed.lines()
-    assert odd["path"] == "/\\udcff"
+    assert (odd["path"], odd["number"], odd["before"]) == ("/\\udcff", 3, {"plan": ["\\udcff", None]})
     assert kind["kind"] == "<class 'asyncio.queues.Queue'>"
     assert kind["level"] == "warning"
 

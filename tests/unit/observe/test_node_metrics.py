@@ -15,13 +15,15 @@ def shown(node: NodeMetrics) -> dict[str, float]:
     }
 
 
-def loaded(node: NodeMetrics, digest: str, routes: set[str], upstreams: frozenset[str] = frozenset()) -> None:
+def loaded(
+    node: NodeMetrics, digest: str, routes: set[str], upstreams: frozenset[str] = frozenset(), keys: int | None = 9
+) -> None:
     node.config_loaded(
         file="gateway.yaml",
         digest=digest,
         routes=frozenset(routes),
         upstreams=upstreams,
-        keys=9,
+        keys=keys,
         targets={},
         breakers={},
     )
@@ -42,6 +44,12 @@ def test_only_the_configuration_in_force_is_named() -> None:
         'gateway_config_info{file="gateway.yaml",hash="bbbb"}'
     ]
     assert (found["gateway_config_routes"], found["gateway_config_keys"]) == (2, 9)
+
+
+def test_keys_that_are_in_redis_are_not_counted() -> None:
+    node = NodeMetrics()
+    loaded(node, "aaaa", {"a"}, keys=None)
+    assert "gateway_config_keys" not in shown(node)
 
 
 def test_the_program_names_itself() -> None:

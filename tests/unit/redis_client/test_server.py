@@ -233,7 +233,7 @@ async def test_a_bug_does_not_end_the_search_for_the_server(redis_server: RedisP
     )
     await node.start()
     await until(lambda: len(states) == 2)
-    assert states == [(False, "bug: RuntimeError('unforeseen')"), (True, "")]
+    assert states == [(False, "bug: RuntimeError: unforeseen"), (True, "")]
     await node.close()
 
 

@@ -82,4 +82,21 @@ def test_editors_complete_faults_and_show_defaults() -> None:
     assert list(faults) == list(CATALOGUE)
     assert faults["key_missing"]["description"] == "401, code 1002: Send your API key in the X-Api-Key header field."
     shown = schema["$defs"]["Timeouts"]["properties"]["first_byte"]["markdownDescription"]
-    assert shown == "From the request sent to the first byte of the reply.\n\nDefault: `10s`"
+    assert shown == (
+        "From the request sent to the first byte of the reply.\n\nDefault: `10s`\n\n"
+        "Example:\n\n```yaml\nfirst_byte: 10s\n```"
+    )
+    shown = schema["properties"]["errors"]["markdownDescription"]
+    assert shown.endswith("```yaml\nerrors: {malformed_request: {status: 400}}\n```")
+
+
+def test_every_field_has_an_example_that_one_may_write() -> None:
+    schema = json_schema()
+    definitions = schema["$defs"]
+    for name, section in {"": schema, **definitions}.items():
+        for key, field in section.get("properties", {}).items():
+            text = field["markdownDescription"]
+            named, _, written = text.rpartition("```yaml\n")[2].removesuffix("\n```").partition(": ")
+            valid = Draft202012Validator({**field, "$defs": definitions})
+            assert named == key
+            assert not list(valid.iter_errors(yaml.safe_load(written))), f"{name}.{key}: {written}"

@@ -64,7 +64,8 @@ def test_what_limits_do_without_redis() -> None:
 def test_keys_stand_in_the_file_or_in_a_store() -> None:
     stored = Config.model_validate(WRITTEN | {"keys": {"store": "redis"}})
     assert stored.key_store is not None
-    assert len(stored.keys) == 0
+    assert (len(stored.keys), stored.key_count()) == (0, None)
+    assert CONFIG.key_count() == len(CONFIG.keys)
     assert CONFIG.key_store is None
 
 
