@@ -32,16 +32,18 @@ class History:
 
         A feed that is missing was that of a worker that has ended: it is read for the last time.
         """
+        present = set(feeds)
+        for feed in present:
+            self._collected.setdefault(feed, 0)
         if self._due <= now < self._due + 1.0:
             return False
         self._due = now
-        present = {feed: self._collected.get(feed, 0) for feed in feeds}
-        for feed, last in (self._collected | present).items():
+        for feed, last in [*self._collected.items()]:
             for number, content in feed.after(last):
                 self._add(_decode(content), now)
-                if feed in present:
-                    present[feed] = number
-        self._collected = present
+                self._collected[feed] = number
+            if feed not in present:
+                del self._collected[feed]
         self.timeline.advance(now)
         return True
 

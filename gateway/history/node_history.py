@@ -51,9 +51,8 @@ class NodeHistory:
     def collect(self, snapshot: Snapshot) -> None:
         """Do what is due once a second; called more often. `snapshot` is the configuration in force."""
         wall = self._clock.wall()
-        if not self.counts.collect([worker.activity for worker in self._pool.everybody], wall):
-            return
-        self.targets.observe(snapshot, self._clock.monotonic(), wall)
+        if self.counts.collect([worker.activity for worker in self._pool.everybody], wall):
+            self.targets.observe(snapshot, self._clock.monotonic(), wall)
         before, self._snapshot = self._snapshot, snapshot
         if before is not None and before is not snapshot:
             self._pool.run_in_background(self._reloaded(before, snapshot, wall))

@@ -40,7 +40,7 @@ class TargetEvent(msgspec.Struct, frozen=True):
 
 
 class TargetEvents:
-    """Compares the states with those of a second ago. A new target begins with the state that it has."""
+    """Compares the states with those of a second ago. A new target begins as up, a circuit as closed."""
 
     def __init__(self) -> None:
         self.events: deque[TargetEvent] = deque(maxlen=KEPT)
@@ -63,7 +63,7 @@ class TargetEvents:
         states: dict[tuple[str, str], tuple[str, float | None]] = {}
         for name, row in self._rows:
             state = state_of(row, now) if isinstance(row, TargetRow) else circuit_of(row, now)
-            before, since = self._states.get(name, (state, None))
+            before, since = self._states.get(name, ("up" if isinstance(row, TargetRow) else "closed", None))
             if state != before:
                 self.events.append(TargetEvent(wall, *name, before, state, _reason(row, state)))
                 since = wall

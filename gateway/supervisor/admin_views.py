@@ -27,6 +27,7 @@ from gateway.audit.records import Actor, AuditEntry
 from gateway.audit.shared_trail import SharedAuditTrail
 from gateway.audit.trail import AuditTrail
 from gateway.console.history_views import history_view, reloads_view
+from gateway.console.page import page_views
 from gateway.console.target_changes import TargetChanges
 from gateway.fleet.membership import FleetMembership, OwnRecord, advertised_address
 from gateway.fleet.query import QUESTION as FLEET
@@ -88,6 +89,7 @@ def views(
         "/mirror": mirror_view(pool.queryable),
         "/drift": drift_view(pool.queryable),
         "/errors": errors_view(pool.errors.records),
+        **page_views(snapshot),
         "/history": history_view(history, SYSTEM_CLOCK),
         "/reloads": reloads_view(history),
         "/maintenance": maintenance_view(pool.switch),

@@ -134,7 +134,9 @@ async def followed(gateway: GatewayProcess) -> AsyncIterator[bytearray]:
 
 async def search(gateway: GatewayProcess, monitor: Monitor, collector: Collector, redis_server: RedisProcess) -> None:
     """Log, metrics, spans, the process, and Redis with the usage of all. Ends the gateway."""
-    for path in ("/metrics", "/errors", "/fleet", "/requests/6d84e126-d10c-4e52-bbfb-bd4c92bc8333"):
+    read_by_the_console = ("/history?span=1h&rows=200", "/targets", "/reloads", "/limiter", "/audit", "/faults")
+    request = "/requests/6d84e126-d10c-4e52-bbfb-bd4c92bc8333"
+    for path in ("/metrics", "/errors", "/fleet", request, *read_by_the_console):
         status, page = await asyncio.to_thread(gateway.admin, path)
         assert status == 200
         assert not leaks(page.encode()), path
