@@ -1,7 +1,7 @@
 """What the audit trail says about a change.
 
 A record is bounded and has no secrets: values whose names are those of secrets are masked, and so is what looks like a
-password or a token in a text.
+password or a token in a text, and every key of the form that is made here, as somebody may take one for its id.
 """
 
 from collections.abc import Iterable
@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from gateway.kernel.key_format import without_keys
 from gateway.observe.redact import redactor
 
 MOST_TEXT = 256
@@ -97,12 +98,14 @@ def some_of(names: Iterable[str], most: int) -> list[str]:
 
 
 def _text(text: str) -> str:
-    return "".join(each if each.isprintable() else "?" for each in text[:MOST_TEXT])
+    return without_keys("".join(each if each.isprintable() else "?" for each in text))[:MOST_TEXT]
 
 
 def _value(value: Any) -> Any:
     if value is None:
         return None
     plain = _clean(None, "", {"value": value})["value"]
-    length = len(_encode(plain))
-    return plain if length <= MOST_VALUE_BYTES else {"omitted_bytes": length}
+    encoded = _encode(plain)
+    if len(encoded) > MOST_VALUE_BYTES:
+        return {"omitted_bytes": len(encoded)}
+    return msgspec.json.decode(without_keys(encoded.decode()))

@@ -84,6 +84,13 @@ class KeyReader:
             proofs.update(each.decode() for each in about)
         return Changes(newest, None)
 
+    async def entries(self, stream: str, after: bytes, most: int) -> list[tuple[bytes, list[bytes]]]:
+        """Return the names and the fields of entries of a stream after one of them, the oldest first."""
+        found: list[tuple[bytes, list[bytes]]] = await self._do(
+            b"XRANGE", stream, b"(" + after, b"+", b"COUNT", b"%d" % most
+        )
+        return found
+
     async def note_used(self, times: Mapping[str, float]) -> None:
         """Write when keys were used, by id, in seconds of Unix time: at most a few hundred in one call."""
         await self._do(

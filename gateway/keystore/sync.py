@@ -14,6 +14,7 @@ import structlog
 
 from gateway.kernel.clock import Clock
 from gateway.keystore.cache import RESULTS, StoredKeys
+from gateway.keystore.command_log import CommandLog
 from gateway.keystore.notifications import KeyNotifications, addresses_of
 from gateway.keystore.reader import KeyReader, RefusedCommandError
 from gateway.keystore.records import KeyNames
@@ -28,8 +29,13 @@ POLL_S = 0.5
 USED_AT_ONCE = 256
 
 
-def key_sync(config: Config, limiter: Limiter, metrics: Metrics, clock: Clock) -> "KeySync | None":
-    """Return the KeySync for the keys that `config` has in Redis, over `limiter`'s connection; None without any."""
+def key_sync(
+    config: Config, limiter: Limiter, metrics: Metrics, clock: Clock, *, logs_commands: bool = False
+) -> "KeySync | None":
+    """Return the KeySync for the keys that `config` has in Redis, over `limiter`'s connection; None without any.
+
+    `logs_commands`: changes by `gateway keys` are lines in the log of this process.
+    """
     if config.redis is None or config.key_store is None or limiter.call is None:
         return None
     store, maker = KeyReader(limiter.call, config.redis.key_prefix), KeyMaker(config)
@@ -40,7 +46,8 @@ def key_sync(config: Config, limiter: Limiter, metrics: Metrics, clock: Clock) -
     notifications = KeyNotifications(
         addresses_of(config.redis.login_url()), KeyNames.of(config.redis.key_prefix).changed
     )
-    return KeySync(keys, store, notifications)
+    log = CommandLog(store, config.redis.key_prefix, clock.wall()) if logs_commands else None
+    return KeySync(keys, store, notifications, command_log=log)
 
 
 class KeySync:
@@ -52,7 +59,9 @@ class KeySync:
         store: KeyReader,
         notifications: KeyNotifications,
         chance: Callable[[], float] = random.random,
+        command_log: CommandLog | None = None,
     ) -> None:
+        self._command_log = command_log
         self.keys = keys
         self._store = store
         self._notifications = notifications
@@ -95,6 +104,8 @@ class KeySync:
         if changes is not None:
             self._newest = changes.newest
             self.keys.forget(changes.proofs)
+            if self._command_log is not None:
+                await self._try("audit trail", self._command_log.log_new)
             structlog.get_logger().debug("keys changed", number=None if changes.proofs is None else len(changes.proofs))
 
     async def _write_used(self) -> None:

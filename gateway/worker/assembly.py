@@ -86,7 +86,7 @@ class Assembly:
         self.limiter = self._limiter()
         self.usage = self._usage()
         """Usage on its way to Redis, None where it is not counted. `start` it, and `close` it."""
-        self.key_sync = key_sync(config, self.limiter, self.metrics, SYSTEM_CLOCK)
+        self.key_sync = key_sync(config, self.limiter, self.metrics, SYSTEM_CLOCK, logs_commands=context.checks_targets)
         self.spans = self._spans(observability.traces)
         """Spans that wait for their collector, None without one. `start` it, and `close` it."""
         self.query_handlers: dict[str, QueryHandler] = {}

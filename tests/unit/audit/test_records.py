@@ -9,6 +9,7 @@ from gateway.audit.records import (
     record_of,
     some_of,
 )
+from gateway.key_management.secret import create
 from tests.audited import ALICE, AT, AT_S, entry
 
 
@@ -35,6 +36,13 @@ def test_secrets_are_masked() -> None:
         "headers": {"Authorization": "[redacted]"},
         "url": "redis://[redacted]@host/",
     }
+
+
+def test_a_key_that_is_taken_for_something_else_is_masked() -> None:
+    key = create()
+    record = record_of(AuditEntry(Actor(key, key), key, f"tag {key}", {key: 1}, [key]), "7", AT_S, None)
+    assert key not in str(record)
+    assert (record.object, record.before, record.after) == ("tag gw_***", {"gw_***": 1}, ["gw_***"])
 
 
 def test_a_record_is_bounded_and_printable() -> None:

@@ -7,9 +7,13 @@ import pytest
 import redis
 from msgspec.structs import replace
 
+from gateway.audit.query import AuditQuery
+from gateway.audit.redis_stream import read_records
+from gateway.keystore.key_audit import KeyAuthor
 from gateway.keystore.records import CHANGES_KEPT, KeyNames, Secret, StoredKey
 from gateway.keystore.registry import MAX_NAMED, Decide, DuplicateProofError, KeyRegistry, UnreadableError
 from gateway.redis_client.blocking_client import client_for
+from tests.audited import ALICE
 from tests.redis_cluster import RedisCluster
 from tests.redis_server import RedisProcess
 
@@ -173,9 +177,12 @@ def test_in_a_cluster_all_of_them_are_on_one_node(calm_cluster: RedisCluster) ->
     client = client_for(calm_cluster.url, NAMES.ids)
     registry = KeyRegistry(client, "gw")
     registry.change(["a"], become({"a": stored("a", "1")}))
-    registry.change(["a"], lambda there: {"a": replace(there["a"], key={**there["a"].key, "disabled": True})})
+    author = KeyAuthor(ALICE, "keys.disable")
+    disabled: Decide = lambda there: {"a": replace(there["a"], key={**there["a"].key, "disabled": True})}  # noqa: E731
+    (record,) = registry.change(["a"], disabled, author)
     assert [key.key for key in registry.all()] == [{"id": "a", "disabled": True}]
-    assert sorted(len(node.ask("KEYS", "*")) for node in calm_cluster.primaries) == [0, 0, 3]
+    assert read_records(calm_cluster.url, "gw", AuditQuery()) == [record]
+    assert sorted(len(node.ask("KEYS", "*")) for node in calm_cluster.primaries) == [0, 0, 4]
     client.close()
 
 

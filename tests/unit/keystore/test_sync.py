@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Iterable
 import pytest
 import structlog
 
+from gateway.audit.records import record_of
+from gateway.audit.redis_stream import write_records
 from gateway.kernel.clock import Clock
 from gateway.keystore.cache import RESULTS, StoredKeys
 from gateway.keystore.notifications import KeyNotifications, addresses_of
@@ -17,6 +19,7 @@ from gateway.observe.metrics import Metrics
 from gateway.settings import parse
 from gateway.settings.checks.stored_keys import References
 from gateway.table.keys import KeyMaker
+from tests.audited import AT_S, entry
 from tests.clocks import ManualClock
 from tests.fake_key_store import NAMES, STORED, FakeKeyStore, Uncounted
 from tests.fakes import until
@@ -136,7 +139,7 @@ async def test_a_notice_is_quicker_than_the_next_time_and_the_rights_that_the_re
     metrics = Metrics()
     clock = Clock(asyncio.get_running_loop().time, lambda: 1000.0)
     limiter = RedisLimiter(url, "gw", 5.0, "deny", clock, more_scripts=SCRIPTS)
-    watch = key_sync(config, limiter, metrics, clock)
+    watch = key_sync(config, limiter, metrics, clock, logs_commands=True)
     assert watch is not None
     watch._chance = lambda: 100.0  # it asks by itself every half minute only
     await limiter.start()
@@ -144,11 +147,15 @@ async def test_a_notice_is_quicker_than_the_next_time_and_the_rights_that_the_re
     try:
         redis_server.ask("HSET", NAMES.proofs, "p", b"{}")
         await until(lambda: redis_server.ask("PUBSUB", "NUMSUB", NAMES.changed)[1] == 1)
-        for name in ("n1", "n2"):
-            redis_server.ask("LPUSH", NAMES.changes, name)
-            redis_server.ask("PUBLISH", NAMES.changed, "")
-            await until(lambda name=name: watch._newest == name.encode())  # type: ignore[misc]
+        write_records(redis_server.url, "gw", [record_of(entry(), "7", AT_S, None)])
+        with structlog.testing.capture_logs() as lines:
+            for name in ("n1", "n2"):
+                redis_server.ask("LPUSH", NAMES.changes, name)
+                redis_server.ask("PUBLISH", NAMES.changed, "")
+                await until(lambda name=name: watch._newest == name.encode())  # type: ignore[misc]
+            await until(lambda: any(line["event"] == "audit" for line in lines))
         assert watch._logged == set()
+        assert [line["id"] for line in lines if line["event"] == "audit"] == ["7"]
     finally:
         await watch.close()
         await limiter.close()
