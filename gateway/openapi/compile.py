@@ -14,6 +14,7 @@ from gateway.openapi.document_problems import DocumentProblems
 from gateway.openapi.documents import Documents
 from gateway.openapi.drift.compile import reply_contract
 from gateway.openapi.drift.reply_contract import ReplyContract
+from gateway.openapi.importing import parameter_name
 from gateway.openapi.load import load_document
 from gateway.openapi.model import ApiDocument, Operation, Parameter, Schema
 from gateway.openapi.publish.exporting import PublishedDocument
@@ -149,7 +150,7 @@ class ContractCompiler:
         make = self._maker(loc, document)
         indexes = _indexes(route)
         at = {location: _in(operation, location) for location in ("path", "query", "header")}
-        at["path"] = [each for each in at["path"] if each.name in indexes]
+        at["path"] = [each for each in at["path"] if parameter_name(each.name) in indexes]
         strict_query = wanted.unknown_query == "refuse"
         parts = {location: _object(parameters) for location, parameters in at.items() if parameters}
         if strict_query:
@@ -171,7 +172,7 @@ class ContractCompiler:
                     for name, media in content.items()
                 },
                 without_body=make(parts, [*needed, *with_body]),
-                segments=tuple((indexes[each.name], each) for each in read["path"]),
+                segments=tuple((indexes[parameter_name(each.name)], each) for each in read["path"]),
                 query=tuple(read["query"]),
                 reads_query=bool(read["query"]) or strict_query,
                 headers=tuple(read["header"]),

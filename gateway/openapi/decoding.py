@@ -114,7 +114,7 @@ def kinds_of(schema: Schema, document: ApiDocument, depth: int = 0) -> frozenset
         named = schema["type"]
         kinds = frozenset(named if isinstance(named, list) else [named])
     elif "enum" in schema or "const" in schema:
-        kinds = frozenset(_kind(value) for value in schema.get("enum", [schema.get("const")]))
+        kinds = frozenset(kind_of(value) for value in schema.get("enum", [schema.get("const")]))
     for parts in (schema.get("anyOf"), schema.get("oneOf")):
         if parts:
             kinds &= frozenset[str]().union(*(kinds_of(part, document, depth + 1) for part in parts))
@@ -195,7 +195,8 @@ def _items(schema: Schema, document: ApiDocument) -> Schema:
     return found if found is not True else next((_items(part, document) for part in parts if part != schema), True)
 
 
-def _kind(value: Any) -> JsonType:
+def kind_of(value: Any) -> JsonType:
+    """Return the type of a value."""
     if isinstance(value, bool):
         return "boolean"
     kinds: dict[type, JsonType] = {str: "string", int: "integer", float: "number", list: "array", dict: "object"}

@@ -38,12 +38,12 @@ class ImportedRoutes(NamedTuple):
 
 
 def routes_of(document: ApiDocument, options: ImportOptions) -> ImportedRoutes:
-    """Return a route for each operation of `document`, in its order."""
+    """Return a route for each operation of `document`, in its order; those for HEAD, which goes with GET, come last."""
     found: list[dict[str, Any]] = []
     remarks: list[str] = []
     ids: set[str] = set()
     ways: dict[tuple[object, ...], str] = {}
-    for operation in document.operations.values():
+    for operation in sorted(document.operations.values(), key=lambda each: each.method == "HEAD"):
         if options.tags and not set(operation.tags) & set(options.tags):
             continue
         where = f"{operation.position.source.name}:{operation.position.line}: {operation.id}"
@@ -55,6 +55,9 @@ def routes_of(document: ApiDocument, options: ImportOptions) -> ImportedRoutes:
             shape = tuple(each if isinstance(each, str) else None for each in path_patterns.parse(path))
         except ValueError as error:
             remarks.append(f"{where}: left out: {error}")
+            continue
+        if operation.method == "HEAD" and ("GET", *shape) in ways:
+            remarks.append(f"{where}: left out: the route of {ways['GET', *shape]} answers HEAD, too")
             continue
         other = ways.setdefault((operation.method, *shape), operation.id)
         if other != operation.id:
@@ -114,8 +117,7 @@ def _path(template: str) -> tuple[str, bool]:
         segment = written
         found = _TEMPLATE.findall(segment)
         if found:
-            name = _NO_PARAMETER.sub("_", "_".join(found)) or "part"
-            name = name if name[0].isalpha() or name[0] == "_" else f"_{name}"
+            name = parameter_name("_".join(found))
             names.append(name)
             if names.count(name) > 1:
                 name = f"{name}_{names.count(name)}"
@@ -123,6 +125,12 @@ def _path(template: str) -> tuple[str, bool]:
             changed |= segment != written
         segments.append(segment)
     return "/".join(segments), changed
+
+
+def parameter_name(written: str) -> str:
+    """Return the name that a parameter of a path has in the pattern of a route, where fewer characters are possible."""
+    name = _NO_PARAMETER.sub("_", written) or "part"
+    return name if name[0].isalpha() or name[0] == "_" else f"_{name}"
 
 
 def _id(wanted: str, taken: set[str]) -> str:

@@ -3,9 +3,14 @@
 import re
 from typing import Any
 
+from gateway.openapi.decoding import kind_of, kinds_of
 from gateway.openapi.model import DEFINITION, ApiDocument
 from gateway.openapi.publish.envelope_schemas import COMPONENT, ENVELOPE
 
+_NAMED = frozenset({"dependentSchemas", "patternProperties", "properties"})
+"""Keywords whose value is schemas by name."""
+_DATA = frozenset({"const", "default", "enum", "example", "examples"})
+"""Keywords whose value is data, whatever it looks like."""
 _UNNAMEABLE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -22,12 +27,17 @@ class Components:
             return [self.schema(document, part) for part in schema]
         if not isinstance(schema, dict):
             return schema
-        return {
-            name: self._reference(document, part.removeprefix(DEFINITION))
-            if name == "$ref" and isinstance(part, str)
-            else self.schema(document, part)
-            for name, part in schema.items()
-        }
+        made: dict[str, Any] = {}
+        for name, part in schema.items():
+            if name == "$ref" and isinstance(part, str):
+                made[name] = self._reference(document, part.removeprefix(DEFINITION))
+            elif name in _NAMED and isinstance(part, dict):
+                made[name] = {member: self.schema(document, each) for member, each in part.items()}
+            elif name not in _DATA:
+                made[name] = self.schema(document, part)
+            elif name != "default" or _fits(document, schema):
+                made[name] = part
+        return made
 
     def _reference(self, document: ApiDocument, name: str) -> str:
         key = (document.file, name)
@@ -43,6 +53,14 @@ class Components:
             self.schemas[made] = True
             self.schemas[made] = self.schema(document, document.schemas[name])
         return f"{COMPONENT}{self._names[key]}"
+
+
+def _fits(document: ApiDocument, schema: dict[str, Any]) -> bool:
+    """Return whether the default of a schema is of one of its types and choices. Many documents have others."""
+    value = schema["default"]
+    kind, kinds = kind_of(value), kinds_of(schema, document)
+    of_kind = kind in kinds or (kind == "integer" and "number" in kinds)
+    return of_kind and ("enum" not in schema or value in schema["enum"])
 
 
 def _spelled(schema: Any) -> Any:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from gateway.openapi.importing import parameter_name
 from gateway.openapi.model import ApiDocument, Audience, Operation, Parameter
 from gateway.openapi.publish.components import Components
 from gateway.openapi.publish.path_items import PathItem
@@ -112,12 +113,13 @@ class OperationMaker:
         known: set[str] = set()
         if described is not None:
             for each in described[1].parameters:
-                if each.location == "path" and each.name not in item.names:
+                own = parameter_name(each.name)
+                if each.location == "path" and own not in item.names:
                     continue
                 if (each.location == "header" and each.name.lower() in taken) or each.name == auth.key.query:
                     continue
-                known |= {each.name} if each.location == "path" else set()
-                made.append(self._parameter(described[0], each, item.names.get(each.name, each.name)))
+                known |= {own} if each.location == "path" else set()
+                made.append(self._parameter(described[0], each, item.names.get(own, each.name)))
         return made + [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
             for own, name in item.names.items()

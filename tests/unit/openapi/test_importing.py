@@ -64,12 +64,15 @@ paths:
   "/c/*": {get: {}}
   "/d/{x}/{x}": {get: {operationId: "a/b", x-rate-limit: [{max: 1, per: 1s}, {max: x}, 3]}}
   "/e$": {get: {operationId: "!"}}
+  "/f/{x}": {head: {operationId: alone}}
+  "/b/{z}": {head: {operationId: with}}
 """)
     assert [(route["id"], route["match"]["path"]) for route in routes] == [
         ("a-b", "/a/{pet_id}/{_1}"),
         ("one", "/b/{x}"),
         ("a-b-2", "/d/{x}/{x_2}"),
         ("operation", "/e$$"),
+        ("alone", "/f/{x}"),
     ]
     assert routes[2]["limits"] == [{"id": "document", "max": 1, "per": "1s", "scope": "route"}]
     assert remarks == [
@@ -78,6 +81,7 @@ paths:
         "d:6: trace-b-y: left out: TRACE is no method that routes have",
         "d:7: get-c: left out: a wildcard is written `{rest*}`",
         "d:8: a/b: its path is /d/{x}/{x_2} here",
+        "d:11: with: left out: the route of one answers HEAD, too",
     ]
 
 

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from gateway.openapi.model import DEFINITION, ApiDocument
 from gateway.openapi.publish.components import Components
 from gateway.openapi.publish.envelope_schemas import COMPONENT, ENVELOPE
@@ -21,6 +23,39 @@ def test_references_lead_to_components() -> None:
     assert made == {"anyOf": [{"$ref": "#/components/schemas/Pet"}, True], "enum": ["$ref"]}
     assert components.schemas["Pet"]["properties"]["tags"]["items"] == {"$ref": "#/components/schemas/Tag_x_"}
     assert components.schemas["Tag_x_"] == {"type": "string"}
+
+
+def test_data_stays_as_it_is() -> None:
+    schema = {
+        "examples": [{"$ref": "#/components/examples/x"}],
+        "enum": [{"default": 1}],
+        "properties": {"default": {"$ref": "#/$defs/A"}, "enum": True, "$ref": {"type": "string"}},
+    }
+    made = Components().schema(document("a", A={"type": "string"}), schema)
+    assert (made["examples"], made["enum"]) == (schema["examples"], schema["enum"])
+    assert made["properties"] == {
+        "default": {"$ref": "#/components/schemas/A"},
+        "enum": True,
+        "$ref": {"type": "string"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("schema", "stays"),
+    [
+        ({"type": "integer", "default": 3}, True),
+        ({"type": "number", "default": 3}, True),
+        ({"type": "string", "default": 3}, False),
+        ({"type": "string", "default": None}, False),
+        ({"type": ["string", "null"], "default": None}, True),
+        ({"oneOf": [{"type": "string"}, {"type": "array"}], "default": None}, False),
+        ({"type": "string", "enum": ["a"], "default": "b"}, False),
+        ({"type": "string", "enum": ["a"], "default": "a"}, True),
+        ({"default": None}, True),
+    ],
+)
+def test_a_default_that_does_not_fit_is_left_out(schema: Any, stays: bool) -> None:  # noqa: FBT001 - of the table
+    assert ("default" in Components().schema(document("a"), schema)) == stays
 
 
 def test_a_name_that_is_taken_gets_a_number() -> None:

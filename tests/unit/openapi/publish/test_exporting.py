@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,26 +33,49 @@ def imported(name: str, tmp_path: Path, prefix: str = "", *, checked: bool = Tru
     return load(tmp_path / "gateway.yaml", {})
 
 
-@pytest.mark.parametrize("file", ["pets.yaml", "older.yaml", "oldest.json"])
-@pytest.mark.parametrize("prefix", ["", "/v1"])
-def test_the_document_is_valid(file: str, prefix: str, tmp_path: Path) -> None:
-    document = exported(imported(str(DOCUMENTS.resolve() / file), tmp_path, prefix), source)
-    validate(document)
-    assert document["openapi"] == "3.1.0"
+SHAPES = sorted(DOCUMENTS.glob("apis/*.*"))
+"""Documents of our own, in the shape of those that APIs have published."""
 
 
-@pytest.mark.parametrize("file", ["pets.yaml", "older.yaml", "oldest.json"])
-@pytest.mark.parametrize("way", ["checked", "unchecked"])
-def test_importing_exporting_and_importing_again_is_a_fixed_point(file: str, way: str, tmp_path: Path) -> None:
-    checked = way == "checked"
-    first = exported(imported(str(DOCUMENTS.resolve() / file), tmp_path, "/v1", checked=checked), source)
+@pytest.mark.parametrize("file", [*SHAPES, *(DOCUMENTS / name for name in ("pets.yaml", "older.yaml", "oldest.json"))])
+def test_importing_exporting_and_importing_again_is_a_fixed_point(file: Path, tmp_path: Path) -> None:
+    sourced = cache(source)
+    first = exported(imported(str(file.resolve()), tmp_path), sourced)
+    validate(first)
+    assert first["paths"]
     (tmp_path / "first.json").write_text(json.dumps(first))
-    config = imported(str(tmp_path / "first.json"), tmp_path, checked=checked)
-    assert exported(config, source) == first
-    again = imported(str(tmp_path / "first.json"), tmp_path, checked=checked)
+    config = imported(str(tmp_path / "first.json"), tmp_path)
+    assert exported(config, sourced) == first
+    (tmp_path / "second.json").write_text(json.dumps(exported(config, sourced)))
+    again = imported(str(tmp_path / "second.json"), tmp_path)
     assert [(each.id, each.match, each.auth, each.limits) for each in again.routes] == [
         (each.id, each.match, each.auth, each.limits) for each in config.routes
     ]
+
+
+def test_there_are_ten_shapes_and_they_differ() -> None:
+    versions = [source(str(file)) for file in SHAPES]
+    assert len(versions) == len({each.title for each in versions}) == 10
+    texts = "".join(file.read_text() for file in SHAPES)
+    for kind in (
+        "swagger",
+        "openapi: 3.0",
+        "openapi: 3.1",
+        "discriminator",
+        "webhooks",
+        "callbacks",
+        "x-www-form-urlencoded",
+    ):
+        assert kind in texts
+
+
+@pytest.mark.parametrize("file", ["pets.yaml", "oldest.json"])
+@pytest.mark.parametrize("checked", ["checked", "unchecked"])
+def test_below_a_prefix_it_is_a_fixed_point_too(file: str, checked: str, tmp_path: Path) -> None:
+    first = exported(imported(str(DOCUMENTS.resolve() / file), tmp_path, "/v1", checked=checked == "checked"), source)
+    validate(first)
+    (tmp_path / "first.json").write_text(json.dumps(first))
+    assert exported(imported(str(tmp_path / "first.json"), tmp_path, checked=checked == "checked"), source) == first
 
 
 def test_an_operation(tmp_path: Path) -> None:
