@@ -77,14 +77,15 @@ class OperationMaker:
         return made
 
     def _described(self, route: RouteSettings, method: str) -> tuple[ApiDocument, Operation] | None:
-        request = route.request
-        if request is None or request.openapi is None:
-            return None
-        document = self._source(request.openapi)
-        operation = None if document is None else document.operations.get(request.operation or "")
-        if document is None or operation is None or operation.method != method:
-            return None
-        return document, operation
+        """Return what documents say of the calls of a route, None if none does."""
+        for named in (route.request, route.response):
+            if named is None or named.openapi is None:
+                continue
+            document = self._source(named.openapi)
+            operation = None if document is None else document.operations.get(named.operation or "")
+            if document is not None and operation is not None and operation.method == method:
+                return document, operation
+        return None
 
     def _server(self, host: str) -> dict[str, Any]:
         """Return the server at a host other than that of the document."""

@@ -68,6 +68,10 @@ def test_what_the_document_says() -> None:
     assert [each.get("name") for each in made["remove"]["parameters"]] == [None, "petId"]
     assert [each["name"] for each in made["renamed"]["parameters"]] == ["id"]
     assert operations("{id: a, upstream: u, match: {path: /a, methods: [GET]}, request: {openapi: x, operation: y}}")
+    replies = (
+        "{id: a, upstream: u, match: {path: /a, methods: [POST]}, response: {openapi: pets.yaml, operation: createPet}}"
+    )
+    assert operations(replies)["a"]["summary"] == "Add a pet."
     unknown = f"{{id: a, upstream: u, match: {{path: /a, methods: [GET]}}, {request('nothing')}}}"
     assert "summary" not in operations(unknown)["a"]
 
