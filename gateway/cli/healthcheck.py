@@ -8,13 +8,15 @@ import http.client
 import click
 
 from gateway.cli.admin_client import address_option, exit_with_errors, request
+from gateway.cli.tables import quiet_option, say
 
 TIMEOUT_S = 3.0
 
 
 @click.command()
 @address_option("--url")
-def command(url: str) -> None:
+@quiet_option
+def command(url: str, *, quiet: bool) -> None:
     """Ask a running gateway whether it is ready.
 
     Exits with 0 if it is, with 1 if it is starting, draining or not there.
@@ -24,4 +26,4 @@ def command(url: str) -> None:
         exit_with_errors(url, status, body)
     if status != http.client.OK:
         raise click.ClickException(f"the gateway at {url} is not ready: it answers {status}")
-    click.echo("ready")
+    say("ready", None, "text", quiet=quiet)

@@ -1,6 +1,8 @@
-"""Formats tables as text and as Markdown, and has the option of commands that print text or JSON."""
+"""Formats tables as text and as Markdown, and has the options of commands that print text, JSON or nothing."""
 
+import json
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -11,6 +13,16 @@ output_option = click.option(
     show_default=True,
     help="For people, or for programs.",
 )
+
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print nothing when it has been done.")
+
+
+def say(text: str, data: Any, output: str, *, quiet: bool) -> None:
+    """Print what was done: as `data` for programs, as `text` for people, or not at all with `quiet`."""
+    if output == "json":
+        click.echo(json.dumps(data, indent=2))
+    elif not quiet:
+        click.echo(text)
 
 
 def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

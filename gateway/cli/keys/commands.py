@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from gateway.cli.keys.redis_registry import author_of, registry_of
-from gateway.cli.tables import aligned, output_option
+from gateway.cli.tables import aligned, output_option, quiet_option, say
 from gateway.kernel.units import parse_duration
 from gateway.key_management.description import described
 from gateway.key_management.edits import delete_key, disable_key, existing, rotate_key
@@ -110,34 +110,43 @@ def rotate(key_id: str, file: Path, overlap: float, output: str, *, yes: bool) -
 @id_argument
 @config_option
 @yes_option
-def disable(key_id: str, file: Path, *, yes: bool) -> None:
+@output_option
+@quiet_option
+def disable(key_id: str, file: Path, output: str, *, yes: bool, quiet: bool) -> None:
     """Have calls with a key in Redis answered 403, code 8007."""
     ask(f"Calls with `{key_id}` are refused from now on. Go on?", yes=yes)
     with registry_of(file) as registry:
         disable_key(registry, author_of("disable"), key_id, disabled=True)
-    click.echo(f"The key `{key_id}` is disabled at every gateway within a second.")
+    text = f"The key `{key_id}` is disabled at every gateway within a second."
+    say(text, {"id": key_id, "disabled": True}, output, quiet=quiet)
 
 
 @click.command()
 @id_argument
 @config_option
-def enable(key_id: str, file: Path) -> None:
+@output_option
+@quiet_option
+def enable(key_id: str, file: Path, output: str, *, quiet: bool) -> None:
     """Enable a key in Redis that was disabled."""
     with registry_of(file) as registry:
         disable_key(registry, author_of("enable"), key_id, disabled=False)
-    click.echo(f"The key `{key_id}` is valid at every gateway within a second.")
+    text = f"The key `{key_id}` is valid at every gateway within a second."
+    say(text, {"id": key_id, "disabled": False}, output, quiet=quiet)
 
 
 @click.command()
 @id_argument
 @config_option
 @yes_option
-def delete(key_id: str, file: Path, *, yes: bool) -> None:
+@output_option
+@quiet_option
+def delete(key_id: str, file: Path, output: str, *, yes: bool, quiet: bool) -> None:
     """Forget a key in Redis: calls with it are answered 401."""
     ask(f"`{key_id}` and its secrets are forgotten for good. Go on?", yes=yes)
     with registry_of(file) as registry:
         delete_key(registry, author_of("delete"), key_id)
-    click.echo(f"The key `{key_id}` is unknown at every gateway within a second.")
+    text = f"The key `{key_id}` is unknown at every gateway within a second."
+    say(text, {"id": key_id, "deleted": True}, output, quiet=quiet)
 
 
 def ask(question: str, *, yes: bool) -> None:

@@ -14,6 +14,7 @@ from gateway.cli.friendly_errors import friendly_errors
 from gateway.cli.keys.commands import ask, config_option, yes_option
 from gateway.cli.keys.import_sources import FORMS, ImportEntry, entries, form_of
 from gateway.cli.keys.redis_registry import author_of, editing
+from gateway.cli.tables import output_option, quiet_option, say
 from gateway.kernel.key_format import is_misspelt
 from gateway.key_management import secret
 from gateway.key_management.description import instant_of
@@ -62,7 +63,11 @@ class ImportProblem(NamedTuple):
 )
 @click.option("--dry-run", is_flag=True, help="Say what is wrong and what changes, and import nothing.")
 @yes_option
-def import_(source: str, file: Path, form: str, *, replacing: bool, dry_run: bool, yes: bool) -> None:
+@output_option
+@quiet_option
+def import_(
+    source: str, file: Path, form: str, output: str, *, replacing: bool, dry_run: bool, yes: bool, quiet: bool
+) -> None:
     """Import keys into Redis, all of them or none. SOURCE is a file, or - for standard input.
 
     YAML (`keys:` as in the configuration), JSON, JSON lines, or CSV with the names of the fields in its first line.
@@ -87,8 +92,9 @@ def import_(source: str, file: Path, form: str, *, replacing: bool, dry_run: boo
         _keep(registry, candidates, problems, before, replacing=replacing, dry_run=True)
         _end_with(problems, source)
         found = key_changes(config, before.values(), _replaced(candidates, before)) if before else []
-        if found:
-            click.echo(changes_text(found))
+        is_asked_for = not (yes or dry_run)
+        if found and (is_asked_for or (output == "text" and not quiet)):
+            click.echo(changes_text(found), err=output == "json")
         if not dry_run:
             if found:
                 ask("So it becomes for the keys that are there. Go on?", yes=yes)
@@ -97,7 +103,13 @@ def import_(source: str, file: Path, form: str, *, replacing: bool, dry_run: boo
     replaced = len(before)
     done = "could be imported" if dry_run else "imported"
     summary = f"{len(candidates)} key{'' if len(candidates) == 1 else 's'} {done}"
-    click.echo(f"{summary}, {replaced} of them in place of others" if replaced else summary)
+    data = {
+        "keys": len(candidates),
+        "replaced": replaced,
+        "imported": not dry_run,
+        "changes": [msgspec.to_builtins(change) for change in found],
+    }
+    say(f"{summary}, {replaced} of them in place of others" if replaced else summary, data, output, quiet=quiet)
 
 
 def _read(source: str) -> str:

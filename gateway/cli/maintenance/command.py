@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 import click
 
 from gateway.cli.admin_client import address_option, exit_with_errors, request, token_option
+from gateway.cli.tables import output_option, quiet_option, say
 
 
 @click.command()
@@ -16,8 +17,18 @@ from gateway.cli.admin_client import address_option, exit_with_errors, request, 
 @click.option("--until", metavar="TIME", help="When it ends by itself, such as 2027-06-30T00:00:00Z.")
 @address_option("--admin")
 @token_option
+@output_option
+@quiet_option
 def command(
-    switch: str, message: str | None, retry_after: str | None, until: str | None, *, admin: str, token: str
+    switch: str,
+    message: str | None,
+    retry_after: str | None,
+    until: str | None,
+    *,
+    admin: str,
+    token: str,
+    output: str,
+    quiet: bool,
 ) -> None:
     """Answer all calls with 503 for a while, without a reload.
 
@@ -35,4 +46,5 @@ def command(
     if status != http.client.OK:
         exit_with_errors(admin, status, body)
     state = json.loads(body)
-    click.echo("\n".join(f"{name}: {value}" for name, value in state.items()))
+    lines = [f"{name}: {value}" for name, value in state.items()]
+    say("\n".join(lines), state, output, quiet=quiet and switch != "show")

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 import click
+import yaml
 
 from gateway.cli.friendly_errors import friendly_errors
+from gateway.cli.tables import output_option, quiet_option, say
 from gateway.kernel.units import format_percent
 from gateway.openapi.compile import check_contracts
 from gateway.openapi.importing import ImportOptions, routes_of
@@ -23,6 +25,13 @@ from gateway.settings.document.includes import STANDARD_INPUT
 from gateway.settings.schema.access import KeySettings
 from gateway.settings.schema.routing import RouteSettings
 from gateway.settings.schema.values import RefusedError, identifier, path_prefix, percent
+
+_LABELS = {
+    "added": "new",
+    "changed": "changed",
+    "kept": "kept as changed by hand",
+    "vanished": "no longer in the document",
+}
 
 
 @click.group()
@@ -65,6 +74,8 @@ def _upstream(_context: click.Context, _parameter: click.Parameter, written: str
 @click.option(
     "--write", "target", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write into this file."
 )
+@output_option
+@quiet_option
 def import_command(
     document: str,
     upstream: str,
@@ -73,6 +84,9 @@ def import_command(
     request: Literal["enforce", "shadow"] | None,
     response: str,
     target: Path | None,
+    *,
+    output: str,
+    quiet: bool,
 ) -> None:
     """Make a route of each operation of DOCUMENT (OpenAPI 3.1, 3.0 or Swagger 2; - for standard input).
 
@@ -96,19 +110,14 @@ def import_command(
         before = target.read_text() if target is not None and target.exists() else ""
         merged = merge(str(target or "routes"), before, imported.routes)
         if target is None:
-            click.echo(merged.text, nl=False)
+            say(merged.text.removesuffix("\n"), yaml.safe_load(merged.text), output, quiet=False)
             return
         if merged.text != before:
             target.write_text(merged.text)
-        for label, names in (
-            ("new", merged.added),
-            ("changed", merged.changed),
-            ("kept as changed by hand", merged.kept),
-            ("no longer in the document", merged.vanished),
-        ):
-            if names:
-                click.echo(f"{label}: {', '.join(names)}")
-        click.echo(f"{target}: {len(imported.routes)} routes")
+        done = {"added": merged.added, "changed": merged.changed, "kept": merged.kept, "vanished": merged.vanished}
+        lines = [f"{_LABELS[what]}: {', '.join(names)}" for what, names in done.items() if names]
+        text = "\n".join([*lines, f"{target}: {len(imported.routes)} routes"])
+        say(text, {"file": str(target), "routes": len(imported.routes), **done}, output, quiet=quiet)
 
 
 @command.command("export")

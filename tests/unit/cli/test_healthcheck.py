@@ -15,6 +15,12 @@ def test_ready_is_0() -> None:
     assert (done.exit_code, done.stdout, asked) == (0, "ready\n", [("/readyz", None)])
 
 
+def test_it_may_be_quiet() -> None:
+    with admin(200, b"") as (address, _):
+        done = check("--url", address, "-q")
+    assert (done.exit_code, done.output) == (0, "")
+
+
 def test_draining_is_1() -> None:
     with admin(503, b"") as (address, _):
         done = check("--url", address)

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from click.testing import CliRunner, Result
 
@@ -23,6 +25,16 @@ def test_it_waits_and_the_environment_knows_the_rest() -> None:
         done = reload("--wait", GATEWAY_ADMIN=address, GATEWAY_ADMIN_TOKEN="sesame")
     assert (done.exit_code, done.stdout) == (0, "reloaded\n")
     assert asked == [("/reload?wait", "Bearer sesame")]
+
+
+def test_programs_get_json_and_others_nothing_if_they_like() -> None:
+    with admin(200, b'{"reload": "done"}') as (address, _):
+        done = reload("--wait", "--admin", address, "--output", "json")
+        begun = reload("--admin", address, "--output", "json")
+        quiet = reload("--wait", "--admin", address, "--quiet")
+    assert json.loads(done.stdout) == {"reload": "done"}
+    assert json.loads(begun.stdout) == {"reload": "begun"}
+    assert (quiet.exit_code, quiet.output) == (0, "")
 
 
 @pytest.mark.parametrize(

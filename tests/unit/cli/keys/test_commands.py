@@ -128,6 +128,18 @@ def test_a_deleted_key_is_gone(file: Path, redis_server: RedisProcess) -> None:
     assert (proofs(redis_server), redis_server.ask("EXISTS", NAMES.ids)) == ({}, 0)
 
 
+def test_changes_are_reported_to_programs_and_may_be_quiet(file: Path) -> None:
+    done(keys(file, "create", "--id", "a"))
+    for command, reported in (
+        (("disable", "a", "--yes"), {"id": "a", "disabled": True}),
+        (("enable", "a"), {"id": "a", "disabled": False}),
+        (("delete", "a", "--yes"), {"id": "a", "deleted": True}),
+    ):
+        assert json.loads(done(keys(file, *command, "--output", "json"))) == reported
+    done(keys(file, "create", "--id", "a"))
+    assert done(keys(file, "disable", "a", "--yes", "--quiet")) == ""
+
+
 @pytest.mark.parametrize("arguments", [("delete", "a"), ("disable", "a"), ("rotate", "a", "--overlap", "0s")])
 def test_irreversible_commands_ask_for_confirmation(
     file: Path, redis_server: RedisProcess, arguments: tuple[str, ...]

@@ -150,6 +150,22 @@ def test_what_a_replaced_key_loses_is_said_and_asked_for(file: Path, redis_serve
     assert done(typed(file, restricted, "--replace")) == "1 key imported, 1 of them in place of others\n"
 
 
+def test_programs_get_json_and_a_question_shows_what_it_is_about(file: Path, redis_server: RedisProcess) -> None:
+    first = f"- {{id: a, secret_sha256: {'a' * 64}}}"
+    assert json.loads(done(typed(file, first, "--output", "json"))) == {
+        "keys": 1,
+        "replaced": 0,
+        "imported": True,
+        "changes": [],
+    }
+    refused = typed(file, "- {id: a, plan: gold}", "--replace", "--output", "json")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "plan standard -> gold" in refused.stderr
+    found = json.loads(done(typed(file, "- {id: a, plan: gold}", "--replace", "--yes", "--output", "json")))
+    assert (found["replaced"], [each["name"] for each in found["changes"]]) == (1, ["a"])
+    assert done(typed(file, "- {id: a}", "--replace", "--yes", "--quiet")) == ""
+
+
 def test_what_somebody_else_has_changed_meanwhile_is_not_overwritten(file: Path, redis_server: RedisProcess) -> None:
     done(typed(file, f"- {{id: a, secret_sha256: {'a' * 64}}}"))
     with registry_of(file) as registry, pytest.raises(click.ClickException, match="somebody else"):

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from click.testing import CliRunner, Result
 
@@ -34,6 +36,16 @@ def test_what_the_gateway_refuses_is_printed() -> None:
     with admin(403, b'{"error": "no change is allowed"}') as (address, _):
         done = maintenance("on", "--admin", address)
     assert (done.exit_code, done.stderr) == (1, "no change is allowed\n")
+
+
+def test_programs_get_json_and_switching_may_be_quiet() -> None:
+    with admin(200, b'{"maintenance": "on", "message": "Back at 9"}') as (address, _):
+        data = maintenance("on", "--admin", address, "--output", "json")
+        quiet = maintenance("on", "--admin", address, "--quiet")
+        shown = maintenance("show", "--admin", address, "--quiet")
+    assert json.loads(data.stdout) == {"maintenance": "on", "message": "Back at 9"}
+    assert (quiet.exit_code, quiet.output) == (0, "")
+    assert shown.stdout == "maintenance: on\nmessage: Back at 9\n"
 
 
 def test_options_go_with_on() -> None:

@@ -45,6 +45,17 @@ def test_a_file_is_written_and_merged(tmp_path: Path) -> None:
     assert "no longer in the document: getPet, deletePet\n" in output
 
 
+def test_programs_get_json_and_others_nothing_if_they_like(tmp_path: Path) -> None:
+    target = tmp_path / "routes.yaml"
+    code, output = run(PETS, "--upstream", "pets", "--output", "json")
+    assert (code, json.loads(output)["routes"][0]["match"]) == (0, {"path": "/api/pets", "methods": ["GET"]})
+    code, output = run(PETS, "--upstream", "pets", "--write", str(target), "--output", "json")
+    found = json.loads(output)
+    assert (code, found["file"], found["routes"], found["changed"]) == (0, str(target), 4, [])
+    assert found["added"] == ["listPets", "createPet", "getPet", "deletePet"]
+    assert run(PETS, "--upstream", "pets", "--write", str(target), "--quiet") == (0, "")
+
+
 def test_what_is_wrong_is_reported(tmp_path: Path) -> None:
     (tmp_path / "d.yaml").write_text("openapi: 3.1.0\npaths: {/a/*: {get: {}}}")
     code, output = run(str(tmp_path / "d.yaml"), "--upstream", "a")
