@@ -1,12 +1,15 @@
 """Which records of the audit trail somebody asks for."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 import msgspec
 
 from gateway.audit.records import AuditRecord
+from gateway.kernel.units import parse_duration
+from gateway.settings.schema.values import instant
 
+PARAMETERS = ("since", "object", "action", "limit")
 LIMIT = 100
 MOST = 1000
 
@@ -32,6 +35,32 @@ class AuditQuery(msgspec.Struct, frozen=True):
                 and (self.since_s is None or datetime.fromisoformat(each.at).timestamp() >= self.since_s)
             ):
                 yield each
+
+
+def audit_query(parameters: Mapping[str, str], now_s: float) -> AuditQuery:
+    """Return the query that `parameters`, by the names of PARAMETERS, ask for at the Unix time `now_s`.
+
+    `since` is a duration before then, or an instant. Raises ValueError with a text for whoever asks.
+    """
+    for name in parameters:
+        if name not in PARAMETERS:
+            raise ValueError(f"there is no parameter `{name[:40]}`; there are {', '.join(PARAMETERS)}")
+    limit, since = parameters.get("limit", str(LIMIT)), parameters.get("since")
+    if not (limit.isascii() and limit.isdecimal() and len(limit) <= len(str(MOST)) and 0 < int(limit) <= MOST):
+        raise ValueError(f"limit: write a number from 1 to {MOST}")
+    return AuditQuery(
+        None if since is None else _since(since, now_s),
+        parameters.get("object", ""),
+        parameters.get("action", ""),
+        int(limit),
+    )
+
+
+def _since(written: str, now_s: float) -> float:
+    """Return Unix time."""
+    if "T" in written.upper():
+        return instant(written).timestamp()
+    return now_s - parse_duration(written)
 
 
 def _is_named(name: str, wanted: str) -> bool:

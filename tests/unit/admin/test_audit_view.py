@@ -66,21 +66,8 @@ async def test_a_record_has_the_names_of_the_log(trail: AuditTrail) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("query", "error"),
-    [
-        ("?key=a", "there is no parameter `key`; there are since, object, action, limit"),
-        ("?limit=0", "limit: write a number from 1 to 1000"),
-        ("?limit=%c2%b2", "limit: write a number from 1 to 1000"),
-        ("?limit=1001", "limit: write a number from 1 to 1000"),
-        ("?since=5", "a duration needs its unit"),
-        ("?since=2027-01-15T", "`2027-01-15T` is not a date and time"),
-    ],
-)
-async def test_parameters_that_make_no_sense_are_refused(trail: AuditTrail, query: str, error: str) -> None:
-    status, body = await asked(trail, query)
-    assert status == 400
-    assert body["error"].startswith(error)
+async def test_parameters_that_make_no_sense_are_refused(trail: AuditTrail) -> None:
+    assert await asked(trail, "?limit=0") == (400, {"error": "limit: write a number from 1 to 1000"})
 
 
 async def test_that_redis_is_away_is_said(trail: AuditTrail) -> None:

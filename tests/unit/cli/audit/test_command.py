@@ -1,10 +1,16 @@
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from gateway.audit.records import record_of
+from gateway.audit.redis_stream import write_records
 from gateway.cli import main
+from tests.audited import AT_S, entry
 from tests.canned_admin import admin
+from tests.redis_server import RedisProcess, free_port
+from tests.unit.cli.stored import PREAMBLE, configuration
 
 RECORD = {
     "id": "1",
@@ -54,3 +60,22 @@ def test_what_the_gateway_refuses_is_printed() -> None:
 @pytest.mark.parametrize("arguments", [("--limit",), ("--nonsense", "x")])
 def test_usage(arguments: tuple[str, ...]) -> None:
     assert audit(*arguments).exit_code == 2
+
+
+def test_the_redis_of_a_file_is_read(tmp_path: Path, module_redis: RedisProcess) -> None:
+    file = configuration(tmp_path, module_redis)
+    write_records(module_redis.url, "gw", [record_of(entry(), "7", AT_S, None)])
+    page = json.loads(audit("-c", str(file), "--action", "keys.*", "--output", "json").stdout)
+    assert (page["scope"], [record["id"] for record in page["records"]]) == ("fleet", ["7"])
+    assert "keys.disable" in audit("-c", str(file)).stdout
+    refused = audit("-c", str(file), "--limit", "x")
+    assert (refused.exit_code, "limit: write a number" in refused.stderr) == (2, True)
+
+
+def test_a_file_without_redis_or_with_one_that_is_away(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.yaml"
+    file.write_text(PREAMBLE)
+    assert "has no Redis" in audit("-c", str(file)).stderr
+    file.write_text(PREAMBLE + f'redis: {{url: "redis://127.0.0.1:{free_port()}"}}\n')
+    refused = audit("-c", str(file))
+    assert (refused.exit_code, refused.stderr.startswith("Error: Redis: refused")) == (1, True)
