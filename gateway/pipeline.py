@@ -43,10 +43,9 @@ from gateway.usage.report import Accounts
 
 
 class Gateway:
-    """Answers exchanges.
+    """Answers exchanges. `faults` is the catalogue with the operator's overrides, `id_field` that of the request id.
 
-    `faults` is the catalogue with the operator's overrides, `id_field` the header field of the request id. `callers`
-    finds callers by keys, None: in the configuration. The others are for bodies, kept replies and repeated calls.
+    `callers` finds callers by keys, None: in the configuration. The others are for bodies, kept and repeated replies.
     """
 
     def __init__(
@@ -197,7 +196,8 @@ class Gateway:
             table.permit(caller.routes, route, x.method, x.path)
         x.path = merged(x.path) if "//" in x.path else x.path
         began = self.clock.monotonic()
-        claim = x.claim = caller.claim if route.tariff is None else route.tariff.claim(caller, x.method)
+        tariff = route.tariff if route.caching is None else self.cache.tariff(x, route, caller)
+        claim = x.claim = caller.claim if tariff is None else tariff.claim(caller, x.method)
         try:
             decided = self._decide_now(claim) if self._decide_now is not None else await self.limiter.decide(claim)
         finally:
@@ -211,7 +211,7 @@ class Gateway:
         if x.upgrade or route.upstream is None:
             return await self._answer_otherwise(x, route, caller, x.decision)
         if route.caching is not None:
-            return await self.cache.answer(x, route, caller, self._call)
+            return self.cache.at_once(x, route, caller) or await self.cache.answer(x, route, caller, self._call)
         return await self._call(x, route, caller)
 
     async def _call(self, x: Exchange, route: Route, caller: Caller) -> Reply:

@@ -203,6 +203,7 @@ _JUDGES: dict[str, Judge] = {
     "route.envelope.binary": _towards({"refuse": "breaking", "passthrough": "widening"}),
     "route.maintenance.message": _loss_of_service,
     "defaults.maintenance.message": _loss_of_service,
+    "route.cache.cost": _dearer_breaks,
     "route.cache.share": _towards({"public": "widening"}),
     "route.request.mode": _towards({"enforce": "breaking", "shadow": "widening", None: "widening"}),
     "route.request.max_body": _checked_size,

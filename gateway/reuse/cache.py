@@ -8,22 +8,27 @@ Law: a reply reaches only those whose names of `cache_key` are the ones under wh
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from copy import copy
 
 from gateway.exchange import CacheUse, Exchange, Reply
 from gateway.kernel.caching.directives import Directives
-from gateway.kernel.caching.storage import CacheRules, accepts
-from gateway.kernel.caching.store import ALL_SCOPES, CacheStore, Entry, EntryKey
+from gateway.kernel.caching.storage import accepts
+from gateway.kernel.caching.store import CacheStore, Entry, EntryKey
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import GatewayError
-from gateway.reuse.cache_key import directives_of, resource_of, scope_of, variant_of
+from gateway.kernel.memo import Memo
+from gateway.reuse.cache_key import directives_of, is_plain, resource_of
+from gateway.reuse.cache_search import CacheSearch, Found
 from gateway.reuse.fetch import Fetch, Fetched, Fetcher
-from gateway.reuse.kept_reply import conditional, forwarded, reply_of
+from gateway.reuse.kept_reply import conditional, forwarded, hit_of, reply_of
 from gateway.table import Caller, Route
+from gateway.table.limits import Tariff
 
 _READS = frozenset({"GET", "HEAD"})
 _SAFE = _READS | {"OPTIONS"}
+_MOST_FOUND = 8192
+"""For how many requests is remembered where their reply is."""
 _MOST_ROUNDS = 3
 """How often a request looks for a reply of others before it calls for itself."""
 
@@ -48,37 +53,6 @@ class _Flight:
         self.led = not beside
 
 
-class _Search:
-    """The names of one request, and the key of its reply."""
-
-    __slots__ = ("caller", "resource", "route", "rules", "scopes", "store", "tried", "x")
-
-    def __init__(self, x: Exchange, route: Route, caller: Caller, rules: CacheRules, store: CacheStore) -> None:
-        self.x, self.route, self.caller, self.rules, self.store = x, route, caller, rules, store
-        self.resource = resource_of(x)
-        own = scope_of(caller, route, rules)
-        self.scopes: tuple[bytes, ...] = (own,) if rules.share != "public" or own == ALL_SCOPES else (ALL_SCOPES, own)
-        self.tried: set[EntryKey] = set()
-
-    def entry_key(self, scope: bytes, vary: Collection[str]) -> EntryKey:
-        names = sorted({*self.rules.vary, *vary}) if vary or self.rules.vary else ()
-        return EntryKey(self.resource, scope, variant_of(self.x, self.caller, self.route, names))
-
-    def entry_keys(self) -> list[EntryKey]:
-        """Return where the reply may be, the widest scope first."""
-        return [self.entry_key(scope, self.store.vary(self.resource, scope)) for scope in self.scopes]
-
-    def may_use(self, fetched: Fetched) -> bool:
-        """Return whether the reply to somebody else's call is also one to this request."""
-        entry, entry_key = fetched.entry, fetched.entry_key
-        return (
-            entry is not None
-            and entry_key is not None
-            and entry_key.scope in self.scopes
-            and entry_key == self.entry_key(entry_key.scope, entry.freshness.vary)
-        )
-
-
 class ReplyCache:
     """The caches of all routes of a worker, each with a memory of its own.
 
@@ -90,6 +64,7 @@ class ReplyCache:
     ) -> None:
         self.stores: dict[str, CacheStore] = {}
         """By the id of the route."""
+        self._found: Found = Memo(_MOST_FOUND)
         self._related: dict[str, list[CacheStore]] = {}
         self._flights: dict[tuple[CacheStore, EntryKey], _Flight] = {}
         self._clock = clock
@@ -102,6 +77,38 @@ class ReplyCache:
 
     def __repr__(self) -> str:
         return f"<ReplyCache {sum(map(len, self.stores.values()))} entries, {len(self._flights)} calls>"
+
+    def at_once(self, x: Exchange, route: Route, caller: Caller) -> Reply | None:
+        """Return a fresh reply that such a request has got before, with one look-up; None leaves it to `answer`."""
+        store = self.stores.get(route.id)
+        if store is None or x.method != "GET" or caller.several or not is_plain(x):
+            return None
+        entry_key = self._found.get((store, x.scheme, x.host, x.path, x.query, caller))
+        entry = None if entry_key is None else store.find(entry_key)
+        if entry is None or entry.freshness.vary:
+            return None
+        now_s = self._clock.monotonic()
+        if now_s - entry.born_s >= entry.freshness.lifetime_s:
+            return None
+        return hit_of(entry, x, route, now_s)
+
+    def tariff(self, x: Exchange, route: Route, caller: Caller) -> Tariff | None:
+        """Return what is asked for the reply to `x`: less or more than for others if it is in memory now."""
+        hits = None if route.caching is None else route.caching.hit_tariff
+        return route.tariff if hits is None or not self._holds(x, route, caller) else hits
+
+    def _holds(self, x: Exchange, route: Route, caller: Caller) -> bool:
+        """Return whether `answer` would give a reply from memory to `x` now."""
+        rules = None if route.caching is None else route.caching.rules
+        request = None if rules is None or x.method not in _READS else directives_of(x, rules)
+        if rules is None or request is None:
+            return False
+        search, now_s = CacheSearch(x, route, caller, rules, self.stores[route.id]), self._clock.monotonic()
+        entry = next((found for key in search.entry_keys() if (found := search.store.find(key)) is not None), None)
+        if entry is None:
+            return False
+        age_s, freshness = entry.age_s(now_s), entry.freshness
+        return accepts(request, age_s, freshness.lifetime_s) and age_s < freshness.lifetime_s + freshness.revalidate_s
 
     async def answer(self, x: Exchange, route: Route, caller: Caller, fetch: Fetch) -> Reply:
         """Return the reply to `x`; `fetch` gets it from the service. Raises what `fetch` raises."""
@@ -116,7 +123,7 @@ class ReplyCache:
         request = directives_of(x, rules)
         if request is None:
             return forwarded(await fetch(x, route, caller), x, CacheUse("bypass"), "fwd=bypass")
-        return await self._search(_Search(x, route, caller, rules, self.stores[route.id]), request, fetch)
+        return await self._search(CacheSearch(x, route, caller, rules, self.stores[route.id]), request, fetch)
 
     def purge(self, route: str | None, tag: str | None) -> int | None:
         """Remove what is kept of a route, or of all, with that tag or any; return how many replies that were.
@@ -139,7 +146,7 @@ class ReplyCache:
         for store in stores:
             store.invalidate(resource)
 
-    async def _search(self, search: _Search, request: Directives, fetch: Fetch) -> Reply:
+    async def _search(self, search: CacheSearch, request: Directives, fetch: Fetch) -> Reply:
         x, store = search.x, search.store
         why = "uri-miss"
         for _ in range(_MOST_ROUNDS):
@@ -171,7 +178,13 @@ class ReplyCache:
         return conditional(forwarded(reply, x, CacheUse("pass"), f"fwd={why}"), x)
 
     def _from_memory(
-        self, search: _Search, entry: Entry, request: Directives, entry_keys: list[EntryKey], now_s: float, fetch: Fetch
+        self,
+        search: CacheSearch,
+        entry: Entry,
+        request: Directives,
+        entry_keys: list[EntryKey],
+        now_s: float,
+        fetch: Fetch,
     ) -> tuple[Reply | None, str]:
         """Return the reply from `entry`, None if it may not be used, and why not in the words of Cache-Status."""
         age_s, freshness = entry.age_s(now_s), entry.freshness
@@ -179,6 +192,8 @@ class ReplyCache:
         if not accepts(request, age_s, freshness.lifetime_s):
             return None, "request" if rest_s > 0 else "stale"
         if rest_s > 0:
+            if search.route.caching is not None and search.route.caching.plain:
+                search.remember(self._found, entry)
             return reply_of(entry, search.x, "hit", now_s, f"hit; ttl={int(rest_s)}"), ""
         if -rest_s < freshness.revalidate_s:
             entry_key = next(entry_key for entry_key in entry_keys if search.store.find(entry_key) is entry)
@@ -188,7 +203,7 @@ class ReplyCache:
         return None, "stale"
 
     @staticmethod
-    def _next(search: _Search, entry_keys: list[EntryKey], now_s: float) -> EntryKey | None:
+    def _next(search: CacheSearch, entry_keys: list[EntryKey], now_s: float) -> EntryKey | None:
         """Return the widest key whose reply is worth waiting for and was not waited for yet."""
         for entry_key in entry_keys:
             if entry_key not in search.tried and not search.store.passes(search.resource, entry_key.scope, now_s):
@@ -197,7 +212,7 @@ class ReplyCache:
         return None
 
     def _start(
-        self, search: _Search, entry_key: EntryKey, stale: Entry | None, fetch: Fetch, *, beside: bool
+        self, search: CacheSearch, entry_key: EntryKey, stale: Entry | None, fetch: Fetch, *, beside: bool
     ) -> _Flight:
         """Begin the call for `entry_key`. `stale` is what the service may confirm."""
         x = copy(search.x)
@@ -245,7 +260,7 @@ class ReplyCache:
                 made = flight.x
                 x.call, x.answer, x.upstream_s, x.client_s = made.call, made.answer, made.upstream_s, made.client_s
 
-    def _led(self, search: _Search, fetched: Fetched, why: str) -> Reply:
+    def _led(self, search: CacheSearch, fetched: Fetched, why: str) -> Reply:
         """Return the reply to the request that has begun the call. Raises its error."""
         x = search.x
         if fetched.error is not None:
@@ -259,7 +274,7 @@ class ReplyCache:
         assert fetched.entry is not None
         return reply_of(fetched.entry, x, fetched.result, self._clock.monotonic(), fetched.status)
 
-    def _followed(self, search: _Search, fetched: Fetched) -> Reply | None:
+    def _followed(self, search: CacheSearch, fetched: Fetched) -> Reply | None:
         """Return the reply to a request that has waited for another one's call; None if that is none for it.
 
         Raises an error that every call would have met.

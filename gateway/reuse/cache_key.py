@@ -11,6 +11,7 @@ from gateway.exchange import Exchange
 from gateway.kernel.caching.directives import Directives
 from gateway.kernel.caching.storage import CacheRules, Share
 from gateway.kernel.caching.store import ALL_SCOPES
+from gateway.kernel.http.request_fields import FieldShape, may_be_remembered
 from gateway.kernel.memo import Memo
 from gateway.table import Caller, Route
 
@@ -29,6 +30,8 @@ _CONDITIONS = frozenset({b"range", b"if-range", b"if-match", b"if-unmodified-sin
 """Fields that ask for something else than the whole reply."""
 _OF_CREDENTIALS, _BYPASSES, _CONTROLS = 1, 2, 4
 """What a field means for the cache: it may select a reply, the request is not for the cache, or it has directives."""
+_plain_shapes: Memo[FieldShape, bool] = Memo(1024)
+"""Whether none of the names of a request means anything for the cache."""
 
 
 class _FieldKinds(Memo[bytes, int]):
@@ -47,6 +50,19 @@ class _FieldKinds(Memo[bytes, int]):
 
 _kinds = _FieldKinds(1024)
 _NOTHING = Directives()
+
+
+def is_plain(x: Exchange) -> bool:
+    """Return whether what a GET asks for follows from its URL, its caller and the fields that select a reply alone."""
+    if x.body is not None or x.trusted_peer or x.certificate_subject:
+        return False
+    shape = x.headers.shape
+    known = _plain_shapes.get(shape)
+    if known is None:
+        known = not shape.conditional and not any(map(_kinds.__getitem__, shape.names))
+        if may_be_remembered(shape.names):
+            _plain_shapes.keep(shape, known)
+    return known
 
 
 def directives_of(x: Exchange, rules: CacheRules) -> Directives | None:

@@ -132,10 +132,18 @@ class Fetcher:
         confirmed = merged(stale.fields, reply.fields)
         self._drop(search)
         if found is None:
-            entry = msgspec.structs.replace(stale, fields=confirmed, born_s=began_s)
+            entry = msgspec.structs.replace(stale, fields=confirmed, born_s=began_s, text="")
             return Fetched(entry=entry, result="revalidated", status=_CONFIRMED)
         born_s, marks = began_s - found.age_s, stale.marks | answer.marks
-        entry = msgspec.structs.replace(stale, fields=confirmed, born_s=born_s, marks=marks, freshness=found)
+        entry = msgspec.structs.replace(
+            stale,
+            fields=confirmed,
+            born_s=born_s,
+            marks=marks,
+            freshness=found,
+            text="",
+            no_transform=found.no_transform,
+        )
         return self._kept(search, Fetched(entry=entry, result="revalidated", status=_CONFIRMED), generation)
 
     @staticmethod

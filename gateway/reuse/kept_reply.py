@@ -5,7 +5,9 @@ from multidict import istr
 from gateway.exchange import CacheResult, CacheUse, Exchange, Reply
 from gateway.kernel.caching.storage import Freshness, unmodified
 from gateway.kernel.caching.store import Entry
-from gateway.kernel.http.response_headers import Line, value_of
+from gateway.kernel.http.caching import kept_apart
+from gateway.kernel.http.response_headers import SHARED, Line, as_text, value_of
+from gateway.table import Route
 
 _COPIED_BYTES = 64 * 1024
 """A body up to this size is copied to put an id into it. A larger one is sent beside it without a copy."""
@@ -28,7 +30,10 @@ def entry_of(reply: Reply, request_id: str, born_s: float, marks: int, freshness
     """Return the entry for a complete reply to the exchange `request_id`."""
     head, rest, named = parts_of(reply, request_id)
     fields = tuple([line for line in reply.fields if line[0].lower() != "age"])
-    return Entry(reply.status, reply.code, fields, head, rest, named, born_s, marks, freshness)
+    no_transform = freshness.no_transform
+    return Entry(
+        reply.status, reply.code, fields, head, rest, named, born_s, marks, freshness, no_transform=no_transform
+    )
 
 
 def reply_of(entry: Entry, x: Exchange, result: CacheResult, now_s: float, status: str) -> Reply:
@@ -36,8 +41,8 @@ def reply_of(entry: Entry, x: Exchange, result: CacheResult, now_s: float, statu
 
     `now_s` is a reading of the monotonic clock.
     """
-    age_s = max(0.0, entry.age_s(now_s))
-    x.cache = CacheUse(result, age_s, entry.marks, entry.freshness.no_transform)
+    age_s = max(0.0, now_s - entry.born_s)
+    x.cache = CacheUse(result, age_s, entry.marks, entry.no_transform)
     fields = [*entry.fields, ("Age", str(int(age_s))), (_CACHE_STATUS, f"gateway; {status}")]
     body = entry.head + x.request_id.encode() if entry.named else b""
     content = entry.content
@@ -48,7 +53,33 @@ def reply_of(entry: Entry, x: Exchange, result: CacheResult, now_s: float, statu
         reply.content, reply.length = content, len(body) + len(content)
     else:
         reply.body = body + content
-    return conditional(reply, x)
+    return conditional(reply, x) if x.headers.shape.conditional else reply
+
+
+def hit_of(entry: Entry, x: Exchange, route: Route, now_s: float) -> Reply:
+    """Return what `reply_of` would, for a hit of a caller of one organisation on a route whose fields no stage reads.
+
+    The header lines are joined once for all who get the entry.
+    """
+    age_s, content = max(0.0, now_s - entry.born_s), entry.content
+    x.cache = CacheUse("hit", age_s, entry.marks, entry.no_transform)
+    text = entry.text or _text(entry, route)
+    ttl = int(entry.freshness.lifetime_s - age_s)
+    text = f"{text}Age: {int(age_s)}\r\n{_CACHE_STATUS}: gateway; hit; ttl={ttl}\r\n"
+    body = entry.head + x.request_id.encode() if entry.named else b""
+    if len(content) > _COPIED_BYTES:
+        length = len(body) + len(content)
+        return Reply(entry.status, [], body, entry.code, "upstream", length=length, content=content, text=text)
+    return Reply(entry.status, [], body + content, entry.code, "upstream", text=text)
+
+
+def _text(entry: Entry, route: Route) -> str:
+    """Join the header lines, those included that `stages/response_headers.py` adds about caches."""
+    fields, privacy = [*entry.fields], route.privacy
+    if privacy:
+        fields = kept_apart(fields, privacy, "") if entry.marks & SHARED else [*fields, *privacy]
+    entry.text = as_text(fields)
+    return entry.text
 
 
 def conditional(reply: Reply, x: Exchange) -> Reply:

@@ -21,7 +21,7 @@ from gateway.observe.instruments import Gauge, method_label
 from gateway.observe.metrics import NO_ROUTE, Metrics
 from gateway.observe.recent_errors import ErrorLog, Lane
 from gateway.observe.record_fields import access_record, error_record, refill
-from gateway.observe.route_series import ExchangeSeries, RouteSeries, UpstreamSeries
+from gateway.observe.route_series import CacheSeries, ExchangeSeries, RouteSeries, UpstreamSeries
 from gateway.table import Route
 
 ABANDONED = 499
@@ -165,9 +165,8 @@ class Recorder:
         """Count what few exchanges count in: caches, compression, contracts, limits in shadow mode, quotas."""
         metrics, route = self._metrics, series.route
         if x.cache is not None:
-            metrics.cache_requests.labels(route, x.cache.result).inc()
-            if x.cache.has_saved and x.outcome == "answered":
-                metrics.cache_saved_bytes.labels(route).inc(x.sent_bytes)
+            saved = x.cache.has_saved and x.outcome == "answered"
+            series.cache.count(x.cache.result, x.sent_bytes if saved else 0)
         if x.coded is not None:
             metrics.compressed_replies.labels(route, x.coded.coding).inc()
             metrics.compression_saved_bytes.labels(route, x.coded.coding).inc(x.coded.saved_bytes)
@@ -212,6 +211,7 @@ class Recorder:
                 metrics.overhead.labels(name),
                 metrics.request_bytes.labels(name),
                 metrics.response_bytes.labels(name),
+                CacheSeries(name, metrics.cache_requests, metrics.cache_saved_bytes),
             ),
             metrics.requests.labels(name, label, status, source),
             decisions,

@@ -24,7 +24,7 @@ from gateway.table.conditions import SelectingFields, Views
 from gateway.table.cors import cross_origin, route_cors
 from gateway.table.keyring import Credentials, Keyring
 from gateway.table.keys import KeyMaker, Made
-from gateway.table.limits import one_tag, plan_windows, tariff
+from gateway.table.limits import hit_tariff, one_tag, plan_windows, tariff
 from gateway.table.limits_route import at_listener, own_routes
 from gateway.table.public_urls import UrlMapping, url_mapping
 from gateway.table.quotas import Meters
@@ -158,7 +158,7 @@ class _RouteMaker:
         cors = route_cors(config, route)
         ruled = {name.lower() for name in (*request.set, *request.remove)}
         compression, idempotency = compression_rules(config.compression_of(route)), idempotency_rules(route)
-        caching = Caching(cache_rules(route)) if route.upstream in self._cached else None
+        caching = self._caching(route, plain=not (cors or compression or idempotency))
         looked_at = response_set or cors or compression or idempotency or caching
         return Route(
             id=route.id,
@@ -206,6 +206,11 @@ class _RouteMaker:
             caching=caching,
             privacy_text=None if looked_at else as_text(privacy),
         )
+
+    def _caching(self, route: RouteSettings, *, plain: bool) -> Caching | None:
+        if route.upstream not in self._cached:
+            return None
+        return Caching(cache_rules(route), hit_tariff(route, self._meters), plain)
 
     def _filter(self, withheld: tuple[bytes, ...]) -> FieldFilter:
         known = self._filters.get(withheld)

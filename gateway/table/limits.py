@@ -100,6 +100,15 @@ def tariff(route: RouteSettings, meters: Meters) -> Tariff | None:
     return Tariff(costs, {method: route_windows(route, method) for method in methods}, metering)
 
 
+def hit_tariff(route: RouteSettings, meters: Meters) -> Tariff | None:
+    """Return the tariff of replies from the cache of a route, None where they cost what any call does."""
+    if route.cache is None or route.cache.cost is None:
+        return None
+    methods = tuple(method for method in route.match.served if method in {"GET", "HEAD"})
+    windows = {method: route_windows(route, method) for method in methods}
+    return Tariff(dict.fromkeys(methods, route.cache.cost), windows, meters.moved_by(route.id, methods))
+
+
 def route_windows(route: RouteSettings, method: str) -> tuple[Window, ...]:
     """Return the windows of the route for a call with this method."""
     return tuple(_window(limit, f"route/{route.id}/{limit.id}") for limit in route.limits_of(method))

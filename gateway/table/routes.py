@@ -48,10 +48,13 @@ class Caching(msgspec.Struct, frozen=True):
     """The part of a route in the caches of its upstream.
 
     Without `rules` it has no cache of its own, but requests that change something make others forget what they have
-    kept of the URL.
+    kept of the URL. `hit_tariff` is what is asked for a reply from memory, None for the same as for any call. `plain`:
+    no stage looks at the header fields of its replies.
     """
 
     rules: CacheRules | None
+    hit_tariff: Tariff | None = None
+    plain: bool = False
 
 
 class Idempotency(msgspec.Struct, frozen=True):

@@ -27,6 +27,13 @@ class Replying:
 
     def __init__(self) -> None:
         self.asked: list[Exchange] = []
+        self.kept: Reply | None = None
+
+    def tariff(self, *_: object) -> None:
+        """Ask nothing on top."""
+
+    def at_once(self, *_: object) -> Reply | None:
+        return self.kept
 
     async def answer(self, x: Exchange, *_: object) -> Reply:
         self.asked.append(x)
@@ -54,6 +61,9 @@ async def test_a_reply_from_the_cache_releases_what_was_read_of_the_request() ->
     await one.handle(x, client.send)
     assert ([reply.status for reply in client.replies], cache.asked) == ([200], [x])
     assert one.read_ahead.reserved == 0
+    cache.kept = Reply(200, [], b"[]")
+    await one.handle(exchange(GOOD), client.send)
+    assert ([reply.body for reply in client.replies], len(cache.asked)) == ([b"{}", b"[]"], 1)
 
 
 async def test_a_route_with_idempotency_keys_asks_for_the_first_reply_to_methods_that_are_not_idempotent() -> None:

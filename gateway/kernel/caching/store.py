@@ -12,7 +12,7 @@ import msgspec
 from gateway.kernel.caching.storage import Freshness
 from gateway.kernel.http.response_headers import Line
 
-ENTRY_BYTES = 1600
+ENTRY_BYTES = 1800
 """What an entry takes besides its texts: the objects, and its places in the dicts."""
 _LINE_BYTES = 160
 """What a header line takes besides its characters: a tuple and two strings."""
@@ -40,7 +40,8 @@ class Entry(msgspec.Struct):
     """One kept reply. The body is `head`, the id of the request if it is `named`, and `content`.
 
     `born_s` is a reading of the monotonic clock, from which its age counts. `marks` are those of `screen` in
-    kernel/http/response_headers. `entry_key` is where it is, or was, kept.
+    kernel/http/response_headers. `entry_key` is where it is, or was, kept. `text` are the header lines as those get
+    them who have a key for one organisation, "" until one did. `no_transform`: the service forbids to code the body.
     """
 
     status: int
@@ -54,13 +55,15 @@ class Entry(msgspec.Struct):
     freshness: Freshness
     size_bytes: int = 0
     entry_key: EntryKey | None = None
+    text: str = ""
+    no_transform: bool = False
 
     def age_s(self, now_s: float) -> float:
         return now_s - self.born_s
 
     def measure(self) -> int:
         """Set `size_bytes`, and return it."""
-        texts = sum([len(name) + len(value) + _LINE_BYTES for name, value in self.fields])
+        texts = sum([2 * (len(name) + len(value)) + _LINE_BYTES for name, value in self.fields])
         freshness = self.freshness
         values = sum(map(len, (freshness.etag, freshness.last_modified, freshness.control)))
         names = sum([_NAME_BYTES + len(name) for name in (*freshness.vary, *freshness.tags)])

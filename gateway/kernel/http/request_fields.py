@@ -17,7 +17,7 @@ from gateway.kernel.memo import Memo
 
 RawField = tuple[bytes, bytes]
 _REMEMBERED = 1024
-_CONDITIONS = frozenset({"if-match", "if-none-match", "range"})
+_CONDITIONS = frozenset({"if-match", "if-none-match", "if-modified-since", "range"})
 _MOST_FIELDS, _MOST_BYTES = 64, 1024
 """Fields, and bytes of their names, of the longest sequence that is remembered."""
 

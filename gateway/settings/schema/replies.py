@@ -110,6 +110,12 @@ class CacheSettings(Section):
         "0s", "For how long after that a reply is still given, while it is renewed beside the requests."
     )
     stale_if_error: Duration = default("0s", "For how long after that it is still given while the service is away.")
+    cost: int | None = Field(
+        default=None,
+        ge=0,
+        le=1_000_000,
+        description="Tokens that a reply from memory takes from each limit. 0 is free. Left out: those of any call.",
+    )
 
     @field_validator("vary")
     @classmethod

@@ -4,10 +4,10 @@ import pytest
 
 from gateway.exchange import CacheUse, Reply
 from gateway.kernel.caching.storage import freshness_of
-from gateway.kernel.http.response_headers import Line
-from gateway.reuse.kept_reply import conditional, entry_of, forwarded, merged, reply_of
+from gateway.kernel.http.response_headers import SHARED, Line
+from gateway.reuse.kept_reply import conditional, entry_of, forwarded, hit_of, merged, reply_of
 from tests.cached_gateway import RULES
-from tests.samples import REQUEST_ID, Pieces, exchange
+from tests.samples import REQUEST_ID, Pieces, exchange, route
 
 OTHER_ID = "00000000-0000-4000-8000-000000000000"
 FOUND = freshness_of(200, [(b"cache-control", b"max-age=60")], RULES, 0.0)
@@ -105,3 +105,32 @@ def test_the_services_own_reply_says_what_the_cache_did() -> None:
     reply = forwarded(Reply(200, [("A", "1")], b""), x, use, "fwd=uri-miss")
     assert x.cache is use
     assert reply.fields == [("A", "1"), ("Cache-Status", "gateway; fwd=uri-miss")]
+
+
+@pytest.mark.parametrize(
+    ("marks", "fields", "expected"),
+    [
+        (0, [("A", "1")], "A: 1\r\nVary: X-Api-Key\r\nCache-Control: private\r\n"),
+        (SHARED, [("Vary", "B")], "Vary: B, X-Api-Key\r\nCache-Control: private\r\n"),
+    ],
+)
+def test_the_lines_of_a_hit_are_joined_once(marks: int, fields: list[Line], expected: str) -> None:
+    entry = entry_of(Reply(200, fields, b'{"requestId":"%b"}' % OTHER_ID.encode()), OTHER_ID, 0.0, marks, FRESHNESS)
+    privacy = (("Vary", "X-Api-Key"), ("Cache-Control", "private"))
+    for now_s in (1.0, 2.5):
+        x = exchange()
+        reply = hit_of(entry, x, route(privacy=privacy), now_s)
+        status = f"Age: {int(now_s)}\r\nCache-Status: gateway; hit; ttl={int(60 - now_s)}\r\n"
+        assert (reply.text, reply.fields, entry.text) == (expected + status, [], expected)
+        assert (reply.body, x.cache) == (
+            b'{"requestId":"%b"}' % REQUEST_ID.encode(),
+            CacheUse("hit", now_s, marks),
+        )
+
+
+def test_a_large_hit_is_not_copied() -> None:
+    content = b'"' + b"a" * 100_000 + b'"'
+    entry = entry_of(Reply(200, [("A", "1")], content), OTHER_ID, 0.0, 0, FRESHNESS)
+    reply = hit_of(entry, exchange(), route(), 1.0)
+    assert (reply.body, reply.content, reply.length) == (b"", content, len(content))
+    assert reply.text.startswith("A: 1\r\nAge: ")

@@ -29,6 +29,8 @@ upstreams: [{id: orders, targets: [{url: "http://127.0.0.1:1"}]}]
 routes:
 - {id: plain, match: {path: /plain}, upstream: orders}
 - {id: dear, match: {path: /dear, methods: [GET, POST, DELETE]}, upstream: orders, cost: {DELETE: 5, default: 2}}
+- {id: kept, match: {path: /kept}, upstream: orders, cache: {cost: 3}, limits: [{id: minute, max: 10, per: 1m}]}
+- {id: kept.plain, match: {path: /kept/plain}, upstream: orders, cache: {}}
 - id: narrow
   match: {path: /narrow, methods: [GET, POST]}
   upstream: orders
@@ -185,6 +187,18 @@ def test_costs_go_by_method_and_head_costs_what_get_does() -> None:
         5,
     ]
     assert [claim(DEPLOYMENT.routes["narrow"], caller, method).cost for method in ("GET", "HEAD", "POST")] == [0, 0, 1]
+
+
+def test_a_reply_from_memory_has_a_cost_of_its_own_where_the_cache_says_so() -> None:
+    caller = DEPLOYMENT.caller("a1")
+    kept, plain = (DEPLOYMENT.routes[name].caching for name in ("kept", "kept.plain"))
+    assert kept is not None
+    assert kept.hit_tariff is not None
+    assert plain is not None
+    assert plain.hit_tariff is None
+    costs = [kept.hit_tariff.claim(caller, method).cost for method in ("GET", "HEAD")]
+    assert (costs, claim(DEPLOYMENT.routes["kept"], caller).cost) == ([3, 3], 1)
+    assert kept.hit_tariff.claim(caller, "GET").keys == claim(DEPLOYMENT.routes["kept"], caller).keys
 
 
 def test_limits_of_a_route_come_on_top_and_hold_for_their_methods() -> None:
