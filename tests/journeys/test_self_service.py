@@ -1,5 +1,7 @@
 """Holders see and rotate their own keys: `server.self_service_path`."""
 
+import asyncio
+import contextlib
 import hashlib
 import json
 from collections.abc import AsyncIterator
@@ -11,10 +13,12 @@ import pytest_asyncio
 from click.testing import CliRunner
 
 from gateway.cli import main
+from tests.contracts.canary import PLACES, SECRETS, excerpt, leaks
 from tests.fakes import reply, until
 from tests.gateway_process import GatewayProcess, configuration, running
 from tests.journeys.backends import Service, ask, enveloped
 from tests.journeys.multi_worker import TOKEN
+from tests.raw_client import RawClient
 from tests.redis_server import RedisProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -34,7 +38,7 @@ async def gateway(
         "observability": "{log: {format: json}}",
         "redis": f'{{url: "{module_redis.url}", timeout: 2s}}',
         "keys": "{store: redis}",
-        "plans": "[{id: standard, limits: [{id: hour, max: 50, per: 1h}]}]",
+        "plans": "[{id: standard, limits: [{id: hour, max: 50, per: 1h}]}, {id: large, limits: []}]",
     }
     async with Service() as service:
         service.on("/v1/a", reply())
@@ -105,3 +109,37 @@ async def test_what_is_only_explained_rotates_nothing(gateway: GatewayProcess) -
     status, body = gateway.admin(f"/explain?method=POST&target={ROTATE}&key=explained")
     assert (status, json.loads(body)["route"]["id"]) == (200, "gateway.key.rotate")
     assert result(await ask(gateway, "GET", PATH, key=key))["rotated"] is None
+
+
+async def rest_of(gateway: GatewayProcess, raw: bytes) -> bytes:
+    """All that comes back for a request, over a connection of its own."""
+    async with asyncio.timeout(20), await RawClient.connect(gateway.port) as client:
+        with contextlib.suppress(OSError):
+            await client.send(raw)
+            client.finish_sending()
+        return await client.rest()
+
+
+async def test_a_key_is_seen_nowhere_wherever_it_is_sent(gateway: GatewayProcess, module_redis: RedisProcess) -> None:
+    key = SECRETS["valid"]
+    imported = json.dumps({"id": "canary", "secret": key.decode(), "plan": "large"})
+    arguments = ["keys", "import", "-", "-c", str(gateway.started["config"])]
+    done = CliRunner().invoke(main, arguments, input=imported)
+    assert done.exit_code == 0, done.output
+    for method, path in (("GET", PATH), ("POST", ROTATE)):
+        assert (await ask(gateway, method, path, body=b'{"%b": 1}' % key, key=key.decode())).status in (200, 400)
+    replies = [
+        await rest_of(gateway, carry(path, key))
+        for carry in PLACES.values()
+        for path in (PATH.encode(), ROTATE.encode())
+    ]
+    assert {reply[9:12] for reply in replies} >= {b"200", b"400", b"401", b"405"}
+    mistaken = created(gateway, "mistaken")  # an operator takes the secret for an id
+    for path in (f"/limits/reset?key={mistaken}", f"/cache/purge?tag={mistaken}"):
+        gateway.admin(path, "POST", ADMIN | {"X-Gateway-Operator": mistaken})
+    gateway.admin(f"/keys/{mistaken}", "DELETE", ADMIN)
+    shown = gateway.admin("/audit")[1]
+    assert "cache.purge" in shown
+    trail = str(module_redis.ask("XRANGE", "gw:1:{keys}:audit", "-", "+"))
+    assert [excerpt(text) for text in (*replies, trail.encode(), shown.encode()) if leaks(text)] == []
+    assert [line for line in (*gateway.lines, trail, shown) if leaks(line.encode()) or mistaken in line] == []
