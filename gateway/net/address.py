@@ -45,6 +45,15 @@ class UnixAddress(NamedTuple):
         return f"unix:{self.path}"
 
 
+def is_ip_address(host: str) -> bool:
+    """Return whether `host` is an address, without a zone, and not a name."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return "%" not in host
+
+
 def is_unspecified(host: str) -> bool:
     """Return whether `host` is the address of all interfaces, to which nobody can connect."""
     try:

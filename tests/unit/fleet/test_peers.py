@@ -54,6 +54,7 @@ async def test_a_gateway_is_asked_by_its_address() -> None:
     ("answer", "reason"),
     [
         (HEAD + b'{"gateway":"g2"}', "another gateway is at its address"),
+        (HEAD + b"[" * 100_000, "it answered something else than a gateway does"),
         (HEAD + b"[]", "it answered something else than a gateway does"),
         (b"HTTP/1.1 404 Not Found\r\n\r\n{}", "it answered 404"),
         (b"SSH-2.0-x\r\n", "it does not speak HTTP"),
@@ -74,6 +75,7 @@ async def test_a_silent_gateway_is_not_waited_for() -> None:
     ("admin", "host", "reason"),
     [
         ("", "here", "it has announced no address"),
+        ("gateway.example:9901", "here", "it has announced no address"),
         ("unix:/run/x", "here", "it has announced no address"),
         ("127.0.0.1:1", "there", "its admin listener is on a loopback address of another host"),
         ("127.0.0.1:1", "here", "not reached: "),
@@ -81,6 +83,12 @@ async def test_a_silent_gateway_is_not_waited_for() -> None:
 )
 async def test_a_gateway_that_cannot_be_reached_says_why(admin: str, host: str, reason: str) -> None:
     assert (await asked(admin, host=host)).reason.startswith(reason)
+
+
+async def test_all_together_have_a_time() -> None:
+    async with peer(None) as (address, _):
+        answers = await ask_all([gateway(address)] * 2, "/x", "here", 10.0, 0.05)
+    assert [each.reason for each in answers] == ["there was no time left for it"] * 2
 
 
 async def test_one_that_fails_hinders_no_other() -> None:
