@@ -16,6 +16,7 @@ import click
 from gateway.system.users import user_name
 
 _AT_ONCE = 16
+_FLEET_WITHIN_S = 10.0
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -45,6 +46,11 @@ addresses_option = click.option(
     help="An admin listener, as host:port or as a URL; several times for several gateways.",
 )
 """The option for the addresses of any number of admin listeners."""
+
+fleet_option = click.option(
+    "--fleet", is_flag=True, help="Ask all gateways that share the Redis of those, which say where the others are."
+)
+"""The option for the argument of `with_fleet`."""
 
 token_option = click.option(
     "--token",
@@ -132,6 +138,25 @@ def ask_all(
             else:
                 answers.append((admin, reply))
     return answers, missed
+
+
+def with_fleet(admins: Sequence[str], *, fleet: bool) -> tuple[str, ...]:
+    """Return `admins`, or with `fleet` the addresses of all gateways that those know. Exits with 1 if none answers."""
+    if not fleet:
+        return tuple(admins)
+    found: dict[str, str] = {}
+    answers, missed = ask_each(admins, "/fleet", _FLEET_WITHIN_S, "gateways")
+    for admin, page in answers:
+        for gateway in page["gateways"]:
+            if gateway["is_self"]:
+                found[gateway["id"]] = admin  # as it is reached from here
+            elif gateway["admin"]:
+                found.setdefault(gateway["id"], gateway["admin"])
+            else:
+                click.echo(f"not asked: {gateway['host']} has announced no address", err=True)
+    for why in missed:
+        click.echo(f"not asked: {why}", err=True)
+    return tuple(found.values())
 
 
 def exit_without_answer(missed: Sequence[str]) -> NoReturn:

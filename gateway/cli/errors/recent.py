@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import click
 
-from gateway.cli.admin_client import addresses_option, ask_each
+from gateway.cli.admin_client import addresses_option, ask_each, fleet_option, with_fleet
 from gateway.cli.tables import aligned, output_option
 from gateway.observe.access_log import printable
 
@@ -24,13 +24,15 @@ WITHIN_S = 10.0
 @click.option("--reason", metavar="NAME", help="For this reason, as `gateway errors` names it.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
 @addresses_option
+@fleet_option
 @output_option
-def recent(admins: tuple[str, ...], output: str, limit: int, **filters: str | None) -> None:
+def recent(admins: tuple[str, ...], output: str, limit: int, *, fleet: bool, **filters: str | None) -> None:
     """List the last errors that gateways answered, the newest first.
 
     Each gateway keeps some hundred of them. `gateway requests show` says more about one.
     """
     given = {name: value for name, value in filters.items() if value is not None} | {"limit": str(limit)}
+    admins = with_fleet(admins, fleet=fleet)
     answers, missed = ask_each(admins, f"/errors?{urlencode(given)}", WITHIN_S, "errors")
     several = len(admins) > 1
     found = [{**each, **({"gateway": admin} if several else {})} for admin, page in answers for each in page["errors"]]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 import msgspec
 
-from gateway.cli.admin_client import addresses_option, token_option
+from gateway.cli.admin_client import addresses_option, fleet_option, token_option, with_fleet
 from gateway.cli.tables import output_option
 from gateway.cli.tail.stream import merged
 from gateway.observe.access_log import AccessRecord, terminal_line
@@ -24,9 +24,12 @@ _decode = msgspec.json.Decoder(AccessRecord).decode
 @click.option("--status", metavar="STATUS", help="With this status, such as 429, or a class of them such as 5xx.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="NUMBER", help="End after so many lines.")
 @addresses_option
+@fleet_option
 @token_option
 @output_option
-def command(admins: tuple[str, ...], token: str, output: str, limit: int | None, **filters: str | None) -> None:
+def command(
+    admins: tuple[str, ...], token: str, output: str, limit: int | None, *, fleet: bool, **filters: str | None
+) -> None:
     """Follow the access lines of running gateways.
 
     They have no key and no query, whatever the log of the gateway has. It goes on until Ctrl-C, also when a gateway is
@@ -34,7 +37,7 @@ def command(admins: tuple[str, ...], token: str, output: str, limit: int | None,
     """
     query = {name: value for name, value in filters.items() if value is not None}
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_print(admins, token, query, limit, is_json=output == "json"))
+        asyncio.run(_print(with_fleet(admins, fleet=fleet), token, query, limit, is_json=output == "json"))
 
 
 async def _print(admins: Sequence[str], token: str, query: dict[str, str], limit: int | None, *, is_json: bool) -> None:

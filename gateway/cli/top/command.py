@@ -10,7 +10,7 @@ import msgspec
 from rich.console import Console
 from rich.live import Live
 
-from gateway.cli.admin_client import addresses_option, ask_all, exit_without_answer
+from gateway.cli.admin_client import addresses_option, ask_all, exit_without_answer, fleet_option, with_fleet
 from gateway.cli.tables import output_option
 from gateway.cli.top.keyboard import Keyboard, keyboard
 from gateway.cli.top.overview import (
@@ -41,18 +41,29 @@ _CHOICES: dict[str, TopTable] = {"r": "routes", "k": "keys", "o": "organizations
 @click.option("--interval", type=click.FloatRange(0.5, 60), default=2.0, show_default=True, help="Seconds.")
 @click.option("--once", is_flag=True, help="Print it once, and end.")
 @addresses_option
+@fleet_option
 @output_option
 def command(
-    by: TopTable, sort: TopSort, rows: int, interval: float, admins: tuple[str, ...], output: str, *, once: bool
+    by: TopTable,
+    sort: TopSort,
+    rows: int,
+    interval: float,
+    admins: tuple[str, ...],
+    output: str,
+    *,
+    fleet: bool,
+    once: bool,
 ) -> None:
     """Show what gateways do: requests, errors, durations, limits and Redis, of the last minute.
 
     Of several gateways the numbers are added up; of their percentiles the highest is shown. Keys change the table (r,
     k, o, t) and the order (s); q ends it.
     """
-    fetch = partial(_fetch, admins, rows)
     if output == "json" and not once:
         raise click.UsageError("--output json goes with --once")
+    if not (once or (sys.stdin.isatty() and sys.stdout.isatty())):
+        raise click.UsageError("this needs a terminal; --once prints it once")
+    fetch = partial(_fetch, with_fleet(admins, fleet=fleet), rows)
     if once:
         found = fetch(sort)
         if not found.gateways:
@@ -64,8 +75,6 @@ def command(
                 screen(found, by, sort, keys=False)
             )
         return
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise click.UsageError("this needs a terminal; --once prints it once")
     with contextlib.suppress(KeyboardInterrupt), keyboard(sys.stdin.fileno()) as keys:
         _show(fetch, by, sort, interval, keys)
 

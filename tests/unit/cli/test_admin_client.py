@@ -1,9 +1,11 @@
 """cli/admin_client.py: requests to the admin listener, and what goes wrong with them."""
 
+import json
+
 import click
 import pytest
 
-from gateway.cli.admin_client import exit_with_errors, request
+from gateway.cli.admin_client import exit_with_errors, request, with_fleet
 from tests.canned_admin import admin
 
 
@@ -41,3 +43,19 @@ def test_errors_are_printed_and_exit_with_1(
     with pytest.raises(SystemExit) as ended:
         exit_with_errors("a:1", status, body)
     assert (ended.value.code, capsys.readouterr().err) == (1, printed)
+
+
+def test_a_fleet_is_as_its_gateways_know_it(capsys: pytest.CaptureFixture[str]) -> None:
+    page = {
+        "gateways": [
+            {"id": "a", "host": "gw-1", "admin": "10.0.0.1:9901", "is_self": True},
+            {"id": "b", "host": "gw-2", "admin": "10.0.0.2:9901", "is_self": False},
+            {"id": "c", "host": "gw-3", "admin": "", "is_self": False},
+        ]
+    }
+    with admin(200, json.dumps(page).encode()) as (address, asked):
+        assert with_fleet([address, "127.0.0.1:1"], fleet=True) == (address, "10.0.0.2:9901")
+        assert with_fleet([address, "x:1"], fleet=False) == (address, "x:1")
+    assert asked == [("/fleet", None)]
+    printed = capsys.readouterr().err
+    assert printed.startswith("not asked: gw-3 has announced no address\nnot asked: 127.0.0.1:1: no gateway answers")
