@@ -1,6 +1,6 @@
 """Schemas as they hold for requests, and schemas that refuse fields that nobody has described."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -14,21 +14,28 @@ _NAMED = ("patternProperties", "properties")
 
 
 def for_requests(document: ApiDocument, operation: Operation) -> tuple[ApiDocument, Operation]:
-    """Return document and operation with nothing required that only replies have (`readOnly`)."""
+    """Return document and operation with nothing required that only replies have (`readOnly`).
+
+    The document has what the operation refers to, and no more: there may be thousands of operations.
+    """
     body = operation.body
     if body is not None:
         content = _content_without("readOnly", body.content, document)
         operation = msgspec.structs.replace(operation, body=RequestBody(body.required, content, body.description))
-    return _document_without("readOnly", document), operation
+    return _document_without("readOnly", document, operation), operation
 
 
 def for_replies(document: ApiDocument, operation: Operation) -> tuple[ApiDocument, Operation]:
-    """Return document and operation with nothing required that only requests have (`writeOnly`)."""
+    """Return document and operation with nothing required that only requests have (`writeOnly`).
+
+    The document has what the operation refers to, and no more.
+    """
     responses = {
         status: msgspec.structs.replace(reply, content=_content_without("writeOnly", reply.content, document))
         for status, reply in operation.responses.items()
     }
-    return _document_without("writeOnly", document), msgspec.structs.replace(operation, responses=responses)
+    operation = msgspec.structs.replace(operation, responses=responses)
+    return _document_without("writeOnly", document, operation), operation
 
 
 def refusing_unknown(document: ApiDocument, schemas: Sequence[Schema]) -> tuple[ApiDocument, list[Schema]]:
@@ -40,9 +47,19 @@ def refusing_unknown(document: ApiDocument, schemas: Sequence[Schema]) -> tuple[
     return msgspec.structs.replace(document, schemas=changed), [_closed(schema, document) for schema in schemas]
 
 
-def _document_without(flag: str, document: ApiDocument) -> ApiDocument:
-    schemas = {name: _without(flag, schema, document) for name, schema in document.schemas.items()}
+def _document_without(flag: str, document: ApiDocument, operation: Operation) -> ApiDocument:
+    found = document.reachable(*_schemas_of(operation))
+    schemas = {name: _without(flag, schema, document) for name, schema in found.items()}
     return msgspec.structs.replace(document, schemas=schemas)
+
+
+def _schemas_of(operation: Operation) -> Iterator[Schema]:
+    """Yield the schemas of all that an operation takes and gives."""
+    yield from (each.schema for each in operation.parameters)
+    contents = [reply.content for reply in operation.responses.values()]
+    contents += [] if operation.body is None else [operation.body.content]
+    yield from (media.schema for content in contents for media in content.values())
+    yield from (field.schema for reply in operation.responses.values() for field in reply.fields.values())
 
 
 def _content_without(flag: str, content: dict[str, MediaType], document: ApiDocument) -> dict[str, MediaType]:
