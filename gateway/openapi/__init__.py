@@ -7,7 +7,8 @@ swagger2        the same for Swagger 2
 sample_values   schemas -> values that fit them
 compile         what routes want of documents -> a `RequestContract` for each (request_contract: what is wrong with a
                 request; validator: one compiled schema; findings: the words; decoding, json_body: parameters, forms and
-                JSON as values; strictness: schemas as they hold for requests)
+                JSON as values; strictness: schemas as they hold for requests or replies;
+                schema_bounds: those that would never end)
 publish         a configuration -> one document of its routes, as callers see them, and the page that shows it
 importing       operations -> routes of a configuration; merging keeps what somebody has changed in them
 drift           what replies of services have to be like, and how they differ (a room of its own)

@@ -19,6 +19,7 @@ from gateway.openapi.load import load_document
 from gateway.openapi.model import ApiDocument, Operation, Parameter, Schema
 from gateway.openapi.publish.exporting import PublishedDocument
 from gateway.openapi.request_contract import BodyContract, RequestContract, body_kind
+from gateway.openapi.schema_bounds import require_bounds
 from gateway.openapi.schemas import SchemaBundle
 from gateway.openapi.strictness import for_requests, refusing_unknown
 from gateway.openapi.validator import MissingExtraError, SchemaError, Validator
@@ -91,6 +92,9 @@ class ContractCompiler:
         if not operation.responses:
             self._report((*loc, "operation"), f"`{document.file}` describes no replies of `{wanted.operation}`", "")
             return None
+        content = [media for reply in operation.responses.values() for media in reply.content.values()]
+        if not self._are_bounded(loc, document, [media.schema for media in content]):
+            return None
         envelope, make = config.envelope_of(route), partial(self._validator, loc)
         return _or_none(lambda: reply_contract(document, operation, wanted, envelope, make))
 
@@ -120,6 +124,8 @@ class ContractCompiler:
                 self._problem(each)
             return None
         document = ApiDocument(file, "", "", "", {}, bundle.schemas, bundle.patterns)
+        if not self._are_bounded(loc, document, [schema]):
+            return None
         if wanted.unknown_fields == "refuse":
             document, (schema,) = refusing_unknown(document, [schema])
         make = self._maker(loc, document)
@@ -140,6 +146,9 @@ class ContractCompiler:
         document, operation = for_requests(document, operation)
         body = operation.body
         content = {} if body is None else dict(body.content)
+        schemas = [*(each.schema for each in operation.parameters), *(each.schema for each in content.values())]
+        if not self._are_bounded(loc, document, schemas):
+            return None
         if wanted.unknown_fields == "refuse":
             checked = [name for name in content if body_kind(name) != "opaque"]
             document, strict = refusing_unknown(document, [content[name].schema for name in checked])
@@ -149,8 +158,10 @@ class ContractCompiler:
             }
         make = self._maker(loc, document)
         indexes = _indexes(route)
-        at = {location: _in(operation, location) for location in ("path", "query", "header")}
-        at["path"] = [each for each in at["path"] if parameter_name(each.name) in indexes]
+        at: dict[str, list[Parameter]] = {"path": [], "query": [], "header": []}
+        for each in operation.parameters:
+            if each.location in at and (each.location != "path" or parameter_name(each.name) in indexes):
+                at[each.location].append(each)
         strict_query = wanted.unknown_query == "refuse"
         parts = {location: _object(parameters) for location, parameters in at.items() if parameters}
         if strict_query:
@@ -178,6 +189,14 @@ class ContractCompiler:
                 headers=tuple(read["header"]),
             ),
         )
+
+    def _are_bounded(self, loc: Loc, document: ApiDocument, schemas: Iterable[Schema]) -> bool:
+        try:
+            require_bounds(schemas, document)
+        except SchemaError as error:
+            self._report(loc, f"`{document.file}` has a schema that cannot be used: {error}", "")
+            return False
+        return True
 
     def _maker(self, loc: Loc, document: ApiDocument) -> "Callable[[dict[str, Schema], list[str]], Validator]":
         def make(properties: dict[str, Schema], required: list[str]) -> Validator:
@@ -257,10 +276,6 @@ def check_contracts(context: CheckContext) -> None:
 
 def _problem_at(position: Position, text: str) -> Problem:
     return Problem(position.source.name, position.line, position.column, "", text)
-
-
-def _in(operation: Operation, location: str) -> list[Parameter]:
-    return [each for each in operation.parameters if each.location == location]
 
 
 def _object(parameters: Iterable[Parameter], *, closed: bool = False) -> Schema:

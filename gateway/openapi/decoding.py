@@ -34,8 +34,8 @@ DOUBLED = Doubled()
 class ValueDecoder(msgspec.Struct, frozen=True):
     """How the values of one parameter, or of one field of a form, are read.
 
-    `kinds` are the types that its schema allows, `item_kinds` those of the items of a list, and `field_kinds` those of
-    the members of an object.
+    `kinds` are the types that its schema allows, `item_kinds` those of the items of a list, `field_kinds` those of the
+    members of an object, and `field_item_kinds` those of the items of members that are lists.
     """
 
     name: str
@@ -44,6 +44,7 @@ class ValueDecoder(msgspec.Struct, frozen=True):
     kinds: frozenset[JsonType]
     item_kinds: frozenset[JsonType]
     field_kinds: dict[str, frozenset[JsonType]]
+    field_item_kinds: dict[str, frozenset[JsonType]] = {}
 
     @property
     def spread(self) -> bool:
@@ -75,7 +76,11 @@ class ValueDecoder(msgspec.Struct, frozen=True):
     def read_fields(self, fields: dict[str, list[str]]) -> dict[str, Any]:
         """Return the object whose members are spelled one by one."""
         return {
-            name: self._typed_field(name, texts[0]) if len(texts) == 1 else [self._typed_field(name, t) for t in texts]
+            name: [typed(text, self.field_item_kinds[name]) for text in texts]
+            if name in self.field_item_kinds
+            else self._typed_field(name, texts[0])
+            if len(texts) == 1
+            else [self._typed_field(name, text) for text in texts]
             for name, texts in fields.items()
         }
 
@@ -101,6 +106,11 @@ def decoder_of(
         kinds,
         kinds_of(items, document),
         {field: kinds_of(part, document) for field, part in fields.items()},
+        {
+            field: kinds_of(_items(part, document), document)
+            for field, part in fields.items()
+            if kinds_of(part, document) == {"array"}
+        },
     )
 
 
@@ -173,11 +183,14 @@ def read_all(decoders: Iterable[ValueDecoder], given: dict[str, list[str]]) -> d
     for each in decoders:
         if each.style == "deep":
             prefix = f"{each.name}["
-            fields = {name[len(prefix) : -1]: rest.pop(name) for name in list(rest) if name.startswith(prefix)}
+            named = [name for name in rest if name.startswith(prefix) and name.endswith("]")]
+            fields = {name[len(prefix) : -1]: rest.pop(name) for name in named}
         elif each.spread:
             fields = {name: rest.pop(name) for name in each.field_kinds if name in rest}
         else:
-            texts = rest.pop(each.name, None) or rest.pop(f"{each.name}[]", None)
+            texts = rest.pop(each.name, None)
+            if texts is None and "array" in each.kinds:
+                texts = rest.pop(f"{each.name}[]", None)
             if texts is not None:
                 values[each.name] = each.read(texts)
             continue

@@ -3,6 +3,7 @@
 Texts repeat nothing of what the client has sent but names of fields, because it may be a secret.
 """
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -35,7 +36,11 @@ def findings_of(error: Any) -> Iterator[Finding]:
         for name in kind.unexpected:
             yield Finding((*way, name), keyword, "There is no field of this name.")
     elif keyword == "propertyNames":
-        yield Finding(way, keyword, f"A name in it is not allowed: {_sentence(kind.error)}")
+        name = kind.error.instance
+        named = (*way, name) if isinstance(name, str) else way
+        yield Finding(named, keyword, f"This name is not allowed: {_sentence(kind.error)}")
+    elif keyword == "falseSchema" and error.schema_path and error.schema_path[-1] == "additionalProperties":
+        yield Finding(way, keyword, "This may have no fields.")
     elif keyword in {"anyOf", "oneOf"}:
         yield from _of_choice(way, keyword, kind)
     else:
@@ -62,7 +67,42 @@ def _of_choice(way: tuple[str | int, ...], keyword: str, kind: Any) -> Iterator[
         for error in meant[0]:
             yield from findings_of(error)
     else:
-        yield Finding(way, keyword, f"None of the {len(kind.context)} forms that are possible here fits.")
+        of_the_type = [errors for errors in kind.context if not any(_is_of_another_type(each, way) for each in errors)]
+        text = f"None of the {len(kind.context)} forms that are possible here fits."
+        yield from list(_common(of_the_type or kind.context)) or [Finding(way, keyword, text)]
+
+
+def _is_of_another_type(error: Any, way: tuple[str | int, ...]) -> bool:
+    return error.kind.name == "type" and tuple(error.instance_path) == way
+
+
+def _common(choices: list[list[Any]]) -> Iterator[Finding]:
+    """Yield what every choice asks for: a missing member, a type, or one of the fixed values of a member."""
+    first, *others = ([each for each in errors if each.kind.name in _COMMON] for errors in choices)
+    for error in first:
+        way, keyword = tuple(error.instance_path), error.kind.name
+        alike = [error]
+        for errors in others:
+            alike += [each for each in errors if tuple(each.instance_path) == way and _alike(each.kind, error.kind)][:1]
+        if len(alike) < len(choices):
+            continue
+        if keyword == "required":
+            yield from findings_of(error)
+        elif keyword == "type":
+            yield Finding(way, keyword, _types(*(each.kind for each in alike)))
+        else:
+            options = [option for each in alike for option in _options(each.kind)]
+            yield Finding(way, "enum", _one_of(options))
+
+
+def _alike(kind: Any, other: Any) -> bool:
+    if kind.name == "required":
+        return bool(other.name == "required" and kind.property == other.property)
+    return kind.name == other.name or {kind.name, other.name} == {"const", "enum"}
+
+
+def _options(kind: Any) -> list[Any]:
+    return [kind.expected_value] if kind.name == "const" else list(kind.options)
 
 
 def _decides(error: Any, depth: int) -> bool:
@@ -80,19 +120,24 @@ def _limit(text: str) -> Callable[[Any], str]:
     return lambda kind: text.format(kind.limit, "" if kind.limit == 1 else "s")
 
 
-def _types(kind: Any) -> str:
-    names = [ARTICLES.get(name, name) for name in kind.types]
-    return f"This must be {_or(names)}."
+def _types(*kinds: Any) -> str:
+    names = dict.fromkeys(ARTICLES.get(name, name) for kind in kinds for name in kind.types)
+    return f"This must be {_or(list(names))}."
 
 
 def _format(kind: Any) -> str:
     return f"This must be {_FORMATS.get(kind.format, f'of the format `{kind.format}`')}."
 
 
-def _enum(kind: Any) -> str:
-    shown = [str(option) for option in kind.options]
-    if len(shown) > MOST_NAMED:
-        return f"This must be one of {', '.join(shown[:MOST_NAMED])} and {len(shown) - MOST_NAMED} more."[:_LONGEST]
+def _shown(option: Any) -> str:
+    """Return a value of a schema as it is written in JSON, but a text without its quotes."""
+    return option if isinstance(option, str) else json.dumps(option, ensure_ascii=False, default=str)
+
+
+def _one_of(options: list[Any]) -> str:
+    shown = [_shown(option) for option in options[:MOST_NAMED]]
+    if len(options) > MOST_NAMED:
+        return f"This must be one of {', '.join(shown)} and {len(options) - MOST_NAMED} more."[:_LONGEST]
     return f"This must be {_or(shown)}."[:_LONGEST]
 
 
@@ -124,11 +169,12 @@ _FORMATS = {
     "uri-reference": "a URI reference",
     "uuid": "a UUID",
 }
+_COMMON = frozenset({"const", "enum", "required", "type"})
 _SENTENCES: dict[str, Callable[[Any], str]] = {
     "type": _types,
     "format": _format,
-    "enum": _enum,
-    "const": lambda kind: f"This must be {kind.expected_value}."[:_LONGEST],
+    "enum": lambda kind: _one_of(kind.options),
+    "const": lambda kind: f"This must be {_shown(kind.expected_value)}."[:_LONGEST],
     "pattern": lambda kind: f"This must match the regular expression {kind.pattern}"[:_LONGEST],
     "minimum": _limit("This must be {0} or more."),
     "maximum": _limit("This must be {0} or less."),

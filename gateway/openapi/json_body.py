@@ -35,7 +35,7 @@ def read_json(body: bytes) -> Any:
     except UnicodeDecodeError:
         raise BodyError("The body is not UTF-8.") from None
     except msgspec.DecodeError as error:
-        raise BodyError(f"The body is not valid JSON: {_reason(error)}.") from None
+        raise BodyError(f"The body is not valid JSON: {_reason(error, body)}.") from None
     if body.count(b"[") + body.count(b"{") > MOST_LEVELS and _is_deep(value):
         raise BodyError(_TOO_DEEP)
     # Written again, a value has a colon for each name, and those of its texts. An escape is the only other spelling.
@@ -78,9 +78,13 @@ def _below(level: list[Any]) -> list[Any]:
     return below
 
 
-def _reason(error: msgspec.DecodeError) -> str:
+def _reason(error: msgspec.DecodeError, body: bytes) -> str:
     text = str(error)
-    return "it breaks off" if "truncated" in text else text.removeprefix("JSON is malformed: ")
+    if body.startswith(b"\xef\xbb\xbf"):
+        return "it begins with a byte order mark"
+    if "truncated" in text:
+        return "it breaks off, or has one half of a surrogate pair" if b"\\u" in body else "it breaks off"
+    return text.removeprefix("JSON is malformed: ")
 
 
 def _refuse_duplicates(body: bytes) -> None:

@@ -69,6 +69,18 @@ def test_schemas_that_cannot_be_compiled(tmp_path: Path) -> None:
     assert found.startswith("4:87: routes[0].request: ")
 
 
+def test_schemas_without_an_end(tmp_path: Path) -> None:
+    document = """
+        openapi: 3.1.0
+        paths: {/: {post: {operationId: post, requestBody: {content: {a/json: {schema: {$ref: "#/x"}}}}}}}
+        x: {allOf: [{$ref: "#/x"}]}
+    """
+    schema = '{$defs: {x: {allOf: [{$ref: "#/$defs/x"}]}}, $ref: "#/$defs/x"}'
+    found = problems(tmp_path, "{schema: a.yaml}", "{openapi: b.yaml, operation: post}", a=schema, b=document)
+    end = "has a schema that cannot be used: `x` leads back to itself without going into a value"
+    assert found == [f"4:87: routes[0].request: `a.yaml` {end}", f"5:87: routes[1].request: `b.yaml` {end}"]
+
+
 def test_documents_that_changed_since_they_were_checked(tmp_path: Path) -> None:
     config = loaded(tmp_path, ROUTE % "{openapi: d.yaml, operation: post}", d="openapi: 3.1.0\npaths: {/: {post: {}}}")
     assert compile_contracts(config).requests["all"].bodies == {}

@@ -89,6 +89,8 @@ def test_lists() -> None:
 
 def test_one_value_where_one_is_meant() -> None:
     assert read("p=1", decoder({"type": "integer"})) == {"p": 1}
+    assert read("p[]=1", decoder({"type": "integer"})) == {"p[]": "1"}
+    assert read("p[]=1", decoder(INTEGERS)) == {"p": [1]}
     assert read("p=1&p=1", decoder({"type": "integer"})) == {"p": DOUBLED}
 
 
@@ -97,6 +99,10 @@ def test_objects() -> None:
     assert read("p[x]=1&p[x]=2", decoder(POINT, "deep")) == {"p": {"x": [1, 2]}}
     assert read("p[z]=1", decoder(POINT, "deep")) == {"p": {"z": "1"}}
     assert read("q=1", decoder(POINT, "deep")) == {"q": "1"}
+    assert read("p[x=1", decoder(POINT, "deep")) == {"p[x": "1"}
+    listed = {"type": "object", "properties": {"ids": INTEGERS}}
+    assert read("p[ids]=1", decoder(listed, "deep")) == {"p": {"ids": [1]}}
+    assert read("p[ids]=1&p[ids]=x", decoder(listed, "deep")) == {"p": {"ids": [1, "x"]}}
     assert read("x=1&name=2", decoder(POINT)) == {"p": {"x": 1, "name": "2"}}
     assert read("p=x,1,name,2", decoder(POINT, explode=False)) == {"p": {"x": 1, "name": "2"}}
 

@@ -38,11 +38,8 @@ def texts(schema: Any, value: Any) -> list[tuple[str, str]]:
         ({"not": {}}, 1, "What stands here is not allowed."),
         (False, 1, "Nothing may stand here."),
         ({"unevaluatedItems": False}, [1], "This has more items than are possible here."),
-        (
-            {"propertyNames": {"maxLength": 1}},
-            {"ab": 1},
-            "A name in it is not allowed: This must have 1 character or fewer.",
-        ),
+        ({"enum": [None, True, {"a": "é"}]}, 2, 'This must be null, true or {"a": "é"}.'),
+        ({"additionalProperties": False}, {"a": 1}, "This may have no fields."),
         ({"anyOf": [{"minimum": 9}, {"maximum": 1}]}, 5, "None of the 2 forms that are possible here fits."),
         ({"oneOf": [True, True]}, 5, "More than one of the forms that are possible here fits, and only one may."),
     ],
@@ -64,6 +61,9 @@ def test_fields() -> None:
         ("x", "There is no field of this name."),
         ("y", "There is no field of this name."),
     }
+    assert texts({"propertyNames": {"maxLength": 1}}, {"ab": 1}) == [
+        ("ab", "This name is not allowed: This must have 1 character or fewer.")
+    ]
     assert texts({"dependentRequired": {"a": ["b"]}}, {"a": 1}) == [("b", "This is missing.")]
 
 
@@ -73,7 +73,14 @@ def test_the_choice_that_was_meant() -> None:
     for keyword in ("oneOf", "anyOf"):
         schema = {keyword: [dog, cat, {"type": "null"}]}
         assert texts(schema, {"kind": "cat"}) == [("purr", "This is missing.")]
-        assert texts(schema, {"kind": "cow"}) == [("", "None of the 3 forms that are possible here fits.")]
+        assert texts(schema, {"kind": "cow"}) == [("kind", "This must be dog or cat.")]
+        assert texts(schema, 5) == [("", "This must be an object or null.")]
+    assert texts({"oneOf": [dog, {"required": ["bark", "tail"]}, {"required": ["bark"], "minimum": 1}]}, {}) == [
+        ("bark", "This is missing.")
+    ]
+    assert texts({"anyOf": [{"required": ["a"]}, {"required": ["b"]}]}, {}) == [
+        ("", "None of the 2 forms that are possible here fits.")
+    ]
 
 
 def test_spelling() -> None:

@@ -33,6 +33,8 @@ def test_what_is_read(value: object, written: "type[str]") -> None:
         (b"", "The body is not valid JSON: it breaks off."),
         (b'{"a":', "The body is not valid JSON: it breaks off."),
         (b"[NaN]", "The body is not valid JSON: invalid character (byte 1)."),
+        (b"\xef\xbb\xbf{}", "The body is not valid JSON: it begins with a byte order mark."),
+        (b'"\\ud800"', "The body is not valid JSON: it breaks off, or has one half of a surrogate pair."),
         (b"{} {}", "The body is not valid JSON: trailing characters (byte 4)."),
         (b'{"a":1,"b":{"c":1,"\\u0063":2}}', "The body has `c` twice in one object."),
         (b'{"a": 1, "a": 1}', "The body has `a` twice in one object."),

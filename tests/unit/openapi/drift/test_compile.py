@@ -28,6 +28,8 @@ def test_problems(tmp_path: Path) -> None:
         paths:
           /silent: {get: {operationId: silent}}
           /pattern: {get: {operationId: pattern, responses: {200: {content: {a/json: {schema: {pattern: '(?=a)'}}}}}}}
+          /loop: {get: {operationId: loop, responses: {200: {content: {a/json: {schema: {$ref: "#/x"}}}}}}}
+        x: {not: {$ref: "#/x"}}
     """
     with pytest.raises(ConfigError) as caught:
         loaded(
@@ -37,15 +39,23 @@ def test_problems(tmp_path: Path) -> None:
                 .replace("all", operation)
                 .replace("/v1", f"/{at}")
                 for at, (file, operation) in enumerate(
-                    [("pets.yaml", "lostPet"), ("d.yaml", "silent"), ("d.yaml", "pattern"), ("no.yaml", "none")]
+                    [
+                        ("pets.yaml", "lostPet"),
+                        ("d.yaml", "silent"),
+                        ("d.yaml", "pattern"),
+                        ("d.yaml", "loop"),
+                        ("no.yaml", "none"),
+                    ]
                 )
             ],
             d=document,
         )
     found = [str(each).replace(f"{tmp_path}/", "").replace(" error: ", " ") for each in caught.value.problems]
+    loop = "has a schema that cannot be used: `x` leads back to itself without going into a value"
     assert found == [
         "gateway.yaml:4:123: routes[0].response.operation: `pets.yaml` has no operation `lostPet`; did you mean `listPets`?",
         "gateway.yaml:5:119: routes[1].response.operation: `d.yaml` describes no replies of `silent`",
+        f"gateway.yaml:7:88: routes[3].response: `d.yaml` {loop}",
         "d.yaml:5:97: the regular expression `(?=a)` cannot be matched without backtracking, or is none",
         "no.yaml: cannot be read: No such file or directory",
     ]
