@@ -25,7 +25,7 @@ from gateway.openapi.strictness import for_requests, refusing_unknown
 from gateway.openapi.validator import MissingExtraError, SchemaError, Validator
 from gateway.settings import Config, ConfigError, Problem
 from gateway.settings.checks.context import CheckContext
-from gateway.settings.positions import Loc, Position
+from gateway.settings.positions import Loc
 from gateway.settings.schema.contracts import RequestSettings, ResponseSettings
 from gateway.settings.schema.routing import RouteSettings
 from gateway.settings.schema.values import did_you_mean
@@ -216,7 +216,7 @@ class ContractCompiler:
             if position is None:
                 self._report(loc, f"`{document.file}` has a schema that cannot be used: {error}", "")
             else:
-                self._problem(_problem_at(position, str(error)))
+                self._problem(Problem(position.source.name, position.line, position.column, "", str(error)))
             raise
 
 
@@ -272,10 +272,6 @@ def check_contracts(context: CheckContext) -> None:
                 compiler.replies((*loc, "response"), route, route.response, context.config)
         except MissingExtraError as error:
             context.report(loc, error.TEXT, error.HINT)
-
-
-def _problem_at(position: Position, text: str) -> Problem:
-    return Problem(position.source.name, position.line, position.column, "", text)
 
 
 def _object(parameters: Iterable[Parameter], *, closed: bool = False) -> Schema:
