@@ -29,25 +29,25 @@ _INTO_NAMED = ("patternProperties", "properties")
 
 def require_bounds(schemas: Iterable[Schema], document: ApiDocument) -> None:
     """Raise SchemaError if one of `schemas`, or what it refers to, breaks the law."""
-    places: list[Any] = [schema for schema in schemas if isinstance(schema, dict)]
+    waiting: list[Any] = [schema for schema in schemas if isinstance(schema, dict)]
     seen: set[int] = set()
     sizes: dict[int, tuple[int, int]] = {}
-    while places:
-        place = places.pop()
-        if id(place) in seen:
+    while waiting:
+        top = waiting.pop()
+        if id(top) in seen:
             continue
-        seen.add(id(place))
-        _measure(place, document, sizes)
-        places.extend(_into(place))
-        places.extend(_here(place, document))
+        seen.add(id(top))
+        _measure(top, document, sizes)
+        waiting.extend(_into(top))
+        waiting.extend(_here(top, document))
 
 
-def _measure(place: dict[str, Any], document: ApiDocument, sizes: dict[int, tuple[int, int]]) -> None:
+def _measure(top: dict[str, Any], document: ApiDocument, sizes: dict[int, tuple[int, int]]) -> None:
     """Add to `sizes` how many schemas there are in one place, and how many levels of them. Raises SchemaError."""
-    if id(place) in sizes:
+    if id(top) in sizes:
         return
-    way = [(place, iter(_here(place, document)))]
-    on_the_way = {id(place)}
+    way = [(top, iter(_here(top, document)))]
+    on_the_way = {id(top)}
     while way:
         part, rest = way[-1]
         below = next((each for each in rest if id(each) not in sizes), None)
