@@ -1,6 +1,6 @@
 """Exchange and Reply: one request of a client and the answer to it."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -190,6 +190,17 @@ class Reply(msgspec.Struct):
     upstream_request_id: str | None = None
     content: bytes = b""
     text: str = ""
+
+
+class SentBytes(msgspec.Struct, gc=False):
+    """A number of bytes that is known already. It may be awaited like one that is not, and need not be."""
+
+    count: int
+
+    def __await__(self) -> Generator[Any, None, int]:
+        """Return the number without a wait."""
+        yield from ()
+        return self.count
 
 
 Send: TypeAlias = Callable[[Reply], Awaitable[int]]

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from copy import copy
 from functools import partial
 
-from gateway.exchange import Exchange, Reply, Send
+from gateway.exchange import Exchange, Reply, Send, SentBytes
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import CLIENT_CLOSED, INTERNAL_ERROR, METHOD_NOT_ALLOWED, Fault, GatewayError
 from gateway.kernel.http.cors import CorsPolicy
@@ -113,8 +113,8 @@ class Gateway:
             except Exception as error:
                 reply = await self._error_reply(x, error)
             x.reply = response_headers(reply, x, self.id_field, self.table.unrouted)
-            if self.table.cross_origin is not None:
-                add_cors(x.reply, x, self.table.cross_origin)
+            if (cross_origin := self.table.cross_origin) is not None:
+                add_cors(x.reply, x, cross_origin)
             if x.reservation is not None:
                 await self._finish(x, settle(x, x.reservation, self.recorder.unmeasured))
             if x.answer is not None and len(x.answer.body) > BODY_PIECE_BYTES:
@@ -122,7 +122,7 @@ class Gateway:
             compression = self.table.compression if x.route is None else x.route.compression
             if compression is not None:
                 await self._finish(x, compress(x.reply, x, compression, self.compressor))
-            x.sent_bytes = await send(x.reply)
+            x.sent_bytes = sent.count if isinstance(sent := send(x.reply), SentBytes) else await sent
         except (CancelledError, ConnectionError) as gone:  # the client left; the call to the upstream ends with it
             x.error = x.error or x.ended or GatewayError(CLIENT_CLOSED, cause=type(gone).__name__)
             x.outcome = "abandoned" if x.ended is None or x.ended.fault.source == "client" else "cut"

@@ -6,12 +6,13 @@ Law: no reply occupies the event loop. After a part of a stream other connection
 import asyncio
 import socket
 import struct
+from collections.abc import Awaitable
 from typing import Any
 
 from gateway.edge.request_reader import RequestReader
-from gateway.edge.response_head import head_bytes
+from gateway.edge.response_head import head_bytes, whole_head
 from gateway.edge.upgrade import TunnelBytes, switching_head
-from gateway.exchange import Exchange, Reply
+from gateway.exchange import Exchange, Reply, SentBytes
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.http.status_rules import UNFRAMED
 from gateway.upstream.call import Stream
@@ -40,11 +41,40 @@ class ReplyWriter(RequestReader):
         self._keep = True
         self._http10 = False
 
-    async def _send(self, reply: Reply) -> int:
-        """Write `reply`, and return the bytes of its body that were sent.
+    def _send(self, reply: Reply) -> Awaitable[int]:
+        """Write `reply`, and return the bytes of its body that were sent, at once if it can.
 
         Raises ConnectionError and what its stream raises.
         """
+        x, transport, body = self._exchange, self.transport, reply.body
+        if (  # nearly every reply
+            reply.stream is not None
+            or reply.length is not None
+            or reply.content
+            or len(body) > _SMALL_BYTES
+            or self._http10
+            or self._paused
+            or reply.status in UNFRAMED
+            or x is None
+            or x.method == "HEAD"
+            or not self._payload.is_eof()
+            or transport is None
+            or transport.is_closing()
+        ):
+            return self._send_in_time(reply)
+        if reply.close or self._listener.draining:
+            self._keep = False
+        data = whole_head(reply, self._listener.date(), keep=self._keep) + body
+        self._written += 1
+        if self._keep:
+            self._listener.write_batch.put(transport, data)
+        else:
+            self._listener.write_batch.flush()
+            transport.write(data)
+        return SentBytes(len(body))
+
+    async def _send_in_time(self, reply: Reply) -> int:
+        """Do what `_send` does with any reply, and wait until the client has received most of it."""
         x, transport = self._exchange, self.transport
         if x is None or transport is None or transport.is_closing():
             raise ConnectionResetError("the client is gone")

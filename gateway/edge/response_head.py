@@ -15,9 +15,7 @@ def head_bytes(reply: Reply, date: str, *, keep: bool, http10: bool, chunked: bo
     `date` is the complete Date line. `keep` says that the connection stays open. A `bodiless` reply to HEAD has a
     length only where the length of the reply to GET is known; 204 and 304 never have one.
     """
-    lines = reply.text
-    if reply.fields:
-        lines += "\r\n".join((*map(": ".join, reply.fields), ""))
+    lines = _lines(reply)
     if chunked:
         framing = "Transfer-Encoding: chunked\r\n"
     elif (bodiless and reply.length is None and not reply.body) or reply.status in UNFRAMED:
@@ -28,3 +26,15 @@ def head_bytes(reply: Reply, date: str, *, keep: bool, http10: bool, chunked: bo
         framing = "" if reply.length is None else f"Content-Length: {reply.length}\r\n"
     ending = ("Connection: keep-alive\r\n\r\n" if http10 else "\r\n") if keep else "Connection: close\r\n\r\n"
     return f"{_STATUS_LINES[reply.status]}{lines}{date}{framing}{ending}".encode("latin-1", "replace")
+
+
+def whole_head(reply: Reply, date: str, *, keep: bool) -> bytes:
+    """Return what `head_bytes` does for a reply whose whole body is `reply.body`, in HTTP/1.1."""
+    framing = f"Content-Length: {len(reply.body)}\r\n\r\n"
+    if not keep:
+        framing = f"Content-Length: {len(reply.body)}\r\nConnection: close\r\n\r\n"
+    return f"{_STATUS_LINES[reply.status]}{_lines(reply)}{date}{framing}".encode("latin-1", "replace")
+
+
+def _lines(reply: Reply) -> str:
+    return reply.text + "\r\n".join((*map(": ".join, reply.fields), "")) if reply.fields else reply.text

@@ -15,6 +15,7 @@ from gateway.exchange import Exchange, ReplySource
 from gateway.history.feed import LONGEST_BYTES, ActivityFeed
 from gateway.history.measures import (
     CLIENT_ERRORS,
+    DIMENSIONS,
     DURATION_BOUNDS_S,
     DURATIONS,
     LIMITED,
@@ -26,9 +27,10 @@ from gateway.history.measures import (
     CountTable,
     CountTables,
     HistoryDimension,
-    Name,
     add_to,
+    added,
     bounded,
+    requests,
 )
 from gateway.kernel.limits.token_bucket import Decision, LimitOwner
 from gateway.table import Caller, Route
@@ -67,13 +69,18 @@ AlikeExchanges: TypeAlias = tuple[Route | None, Caller | None, str | None, str |
 """
 
 
+AlikeErrors: TypeAlias = tuple[int, int | None, ReplySource, str, tuple[str, ...]]
+"""Status, code (None without a reply), source, name of the fault ("" for none), and the limits that have refused."""
+
+
 class _Row(msgspec.Struct):
-    """Exchanges that are alike, and the last decision about one of them, made at `decided`."""
+    """Exchanges that are alike, the errors among them, and the last decision about one of them, made at `decided`."""
 
     route: str
     key: tuple[str, str | None] | None
     target: tuple[str, str] | None
     counts: Counts
+    errors: dict[AlikeErrors, Counts] = {}
     decision: Decision | None = None
     decided: float = 0.0
 
@@ -92,8 +99,7 @@ class Activity:
 
     def _reset(self) -> None:
         self._rows: dict[AlikeExchanges, _Row] = {}
-        self._errors: CountTable = {}
-        self._refusals: CountTable = {}
+        self._kinds_of_errors = 0
 
     def count(self, x: Exchange, status: int, source: ReplySource, total_s: float) -> None:
         """Count an exchange that has ended."""
@@ -112,7 +118,7 @@ class Activity:
         if x.decision is not None and not x.peeked:
             row.decision, row.decided = x.decision, x.decided
         if status >= 400:
-            self._count_error(x, status, source, counts, at)
+            self._count_error(x, status, source, row, at)
 
     def publish(self, now: float) -> None:
         """Publish what was counted, if a second is over. `now` is a reading of the monotonic clock."""
@@ -130,26 +136,20 @@ class Activity:
                 self._feed.write(content)
                 return
 
-    def _count_error(self, x: Exchange, status: int, source: ReplySource, counts: Counts, at: int) -> None:
-        counter = SERVER_ERRORS if status >= 500 else CLIENT_ERRORS
+    def _count_error(self, x: Exchange, status: int, source: ReplySource, row: _Row, at: int) -> None:
         decision = x.decision
-        refused = decision is not None and not decision.allowed and not x.peeked
-        code = "" if x.reply is None else str(x.reply.code)
+        limits: tuple[str, ...] = ()
+        if decision is not None and not decision.allowed and not x.peeked:
+            limits = decision.refused_by
         fault = "" if x.error is None else x.error.fault.name
-        error = (str(status), code, source, fault)
-        errors = self._errors.get(error) or _new(self._errors, error)
-        errors[at] += 1
-        if refused and decision is not None and x.caller is not None:
-            names = [state.window.id for state in decision.states if state.retry_s > 0]
-            for limit in (*names, *[state.meter.id for state in decision.spent]):
-                name = (x.caller.id, limit)
-                refusals = self._refusals.get(name) or _new(self._refusals, name)
-                refusals[at] += 1
-                refusals[LIMITED] += 1
-        for row in (counts, errors):
-            row[counter] += 1
-            if refused:
-                row[LIMITED] += 1
+        alike = (status, None if x.reply is None else x.reply.code, source, fault, limits)
+        counts = row.errors.get(alike)
+        if counts is None:
+            if self._kinds_of_errors >= MOST_ROWS:
+                alike = (status - status % 100, None, source, OTHER, ())
+            self._kinds_of_errors += 1
+            counts = row.errors.setdefault(alike, [0] * WIDTH)
+        counts[at] += 1
 
     def _new_row(self, alike: AlikeExchanges) -> _Row:
         route, caller, target, chosen = alike
@@ -166,20 +166,34 @@ class Activity:
         return self._rows.setdefault(alike, _Row(name, key, called, [0] * WIDTH))
 
     def _tables(self) -> CountTables:
-        routes: CountTable = {}
-        keys: CountTable = {}
-        organizations: CountTable = {}
-        targets: CountTable = {}
+        found: dict[HistoryDimension, CountTable] = {dimension: {} for dimension in DIMENSIONS}
         for row in self._rows.values():
-            add_to(routes, (row.route,), row.counts)
+            for alike, counts in row.errors.items():
+                self._add_errors(found, row, alike, counts)
+            add_to(found["route"], (row.route,), row.counts)
             if row.key is not None:
-                add_to(keys, (row.key[0],), row.counts)
+                add_to(found["key"], (row.key[0],), row.counts)
                 if row.key[1] is not None:
-                    add_to(organizations, (row.key[1],), row.counts)
+                    add_to(found["organization"], (row.key[1],), row.counts)
             if row.target is not None:
-                add_to(targets, row.target, row.counts)
-        found: dict[HistoryDimension, CountTable] = {"route": routes, "key": keys, "organization": organizations}
-        return {**found, "target": targets, "error": self._errors, "refusal": self._refusals}
+                add_to(found["target"], row.target, row.counts)
+        return found
+
+    def _add_errors(
+        self, found: dict[HistoryDimension, CountTable], row: _Row, alike: AlikeErrors, counts: Counts
+    ) -> None:
+        """Add errors that are alike to those of all rows, and to the counters of their own row."""
+        status, code, source, fault, limits = alike
+        number = requests(counts)
+        counts[SERVER_ERRORS if status >= 500 else CLIENT_ERRORS] = number
+        if limits:
+            counts[LIMITED] = number
+        row.counts = added(row.counts, [0] * CLIENT_ERRORS + counts[CLIENT_ERRORS:])
+        add_to(found["error"], (str(status), "" if code is None else str(code), source, fault), counts)
+        if row.key is not None:
+            refusals = [*counts[:CLIENT_ERRORS], 0, 0, number]
+            for limit in limits:
+                add_to(found["refusal"], (row.key[0], limit), refusals)
 
     def _near_limits(self) -> Iterator[NearLimit]:
         """Yield what is nearly spent, by the last decision about each key."""
@@ -195,10 +209,3 @@ class Activity:
                 most = state.window.burst
                 if state.remaining <= most * _NEAR:
                     yield NearLimit(key, organization, state.window.id, state.window.owner, state.remaining, most)
-
-
-def _new(table: CountTable, name: Name) -> Counts:
-    """Return a new row of `table`; that of all others where there are too many."""
-    if len(table) >= MOST_ROWS:
-        name = (OTHER,) * len(name)
-    return table.setdefault(name, [0] * WIDTH)

@@ -6,7 +6,7 @@ and three counters. Lists are added up element by element.
 
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 Counts: TypeAlias = list[int]
 Name: TypeAlias = tuple[str, ...]
@@ -14,6 +14,7 @@ CountTable: TypeAlias = dict[Name, Counts]
 HistoryDimension: TypeAlias = Literal["route", "key", "organization", "target", "error", "refusal"]
 """What the counts of a table belong to. The name of a target is (upstream, host and port), with an empty second part
 where no target has answered; that of an error (status, code, source, fault); that of a refusal (key, limit)."""
+DIMENSIONS: tuple[HistoryDimension, ...] = get_args(HistoryDimension)
 CountTables: TypeAlias = dict[HistoryDimension, CountTable]
 
 OTHER = "other"

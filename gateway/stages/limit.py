@@ -93,7 +93,9 @@ def _wait(seconds: float) -> str:
 
     It is rounded up, so that no retry is too early.
     """
-    unit_s, name = next((unit for unit in _UNITS if seconds > 2 * unit[0]), (1, "seconds"))
+    unit_s, name = 1, "seconds"
+    if seconds > 2 * _UNITS[-1][0]:
+        unit_s, name = next(unit for unit in _UNITS if seconds > 2 * unit[0])
     tenths = -(-round(seconds * 1e6) // (unit_s * 100_000))
     return f"{tenths / 10:.10g} {name}"
 

@@ -1,6 +1,6 @@
 """exchange.py: the origin that a client has called, and an exchange as text."""
 
-from gateway.exchange import CacheResult, CacheUse, Coded
+from gateway.exchange import CacheResult, CacheUse, Coded, SentBytes
 from gateway.table.public_urls import public_origin
 from tests.samples import exchange, route
 
@@ -47,3 +47,8 @@ def test_what_a_coding_and_the_cache_have_saved() -> None:
     assert [Coded("gzip", 10, coded).saved_bytes for coded in (4, 12)] == [6, 0]
     results: list[CacheResult] = ["hit", "stale", "miss", "bypass"]
     assert [CacheUse(result).has_saved for result in results] == [True, True, False, False]
+
+
+async def test_bytes_that_are_sent_already_may_be_awaited() -> None:
+    sent = SentBytes(5)
+    assert (sent.count, await sent) == (5, 5)

@@ -182,6 +182,12 @@ class Decision(msgspec.Struct):
     spent: tuple[MeterState, ...] = ()
     reservation: Reservation | None = None
 
+    @property
+    def refused_by(self) -> tuple[str, ...]:
+        """The ids of the limits and quotas that refuse the call."""
+        windows = [state.window.id for state in self.states if state.retry_s > 0]
+        return (*windows, *[state.meter.id for state in self.spent])
+
 
 UNLIMITED = Decision(allowed=True, store="none", states=())
 """The decision where there is nothing to decide."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.edge.response_head import head_bytes
+from gateway.edge.response_head import head_bytes, whole_head
 from gateway.exchange import Reply
 from tests.samples import Pieces
 
@@ -47,3 +47,10 @@ def test_how_the_body_is_framed(reply: Reply, *, chunked: bool, bodiless: bool, 
 )
 def test_whether_the_connection_stays_open(*, keep: bool, http10: bool, line: list[str]) -> None:
     assert head(Reply(204, [], b""), keep=keep, http10=http10)[2:] == line
+
+
+@pytest.mark.parametrize("keep", [True, False])
+@pytest.mark.parametrize("reply", [Reply(200, [("X-A", "é")], b"abc"), Reply(404, [], b"", text="X-B: c\r\n")])
+def test_the_head_of_a_whole_reply_is_that_of_any_other(reply: Reply, *, keep: bool) -> None:
+    other = head_bytes(reply, DATE, keep=keep, http10=False, chunked=False, bodiless=False)
+    assert whole_head(reply, DATE, keep=keep) == other
