@@ -160,3 +160,18 @@ def test_it_publishes_once_a_second_and_nothing_when_there_was_nothing(counted: 
     assert [number for number, _ in counted.feed.after(0)] == [1]
     counted.activity.publish(7.0)
     assert [number for number, _ in counted.feed.after(0)] == [1]
+
+
+def test_errors_beyond_the_bound_are_counted_together(counted: Counted) -> None:
+    for code in range(MOST_ROWS + 3):
+        counted.activity.count(exchange(reply=Reply(404, [], b"", code=code)), 404, "gateway", 0.001)
+    errors = counted.rows("error")
+    assert sum(map(requests, errors.values())) == MOST_ROWS + 3
+    assert ("other", "other", "other", "other") in errors
+
+
+def test_an_older_decision_of_another_route_says_nothing(counted: Counted) -> None:
+    for route_id, decided_at, left in (("newer", 2.0, 10), ("older", 1.0, 20)):
+        x = answered(route=route(id=route_id), decision=decided(left), decided=decided_at)
+        counted.activity.count(x, 200, "upstream", 0.001)
+    assert [each.remaining for each in counted.published().near_limits] == [10]
