@@ -8,14 +8,15 @@ from typing import NamedTuple
 from gateway.kernel.http.response_headers import Line
 
 PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-ancestors 'none'; "
-    "base-uri 'none'; form-action 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 """The Content-Security-Policy of pages: nothing but files and calls of the same origin, and nothing inline."""
 _TYPES = {
     "css": "text/css; charset=utf-8",
     "html": "text/html; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
 }
 
 
@@ -28,7 +29,7 @@ class StaticFile(NamedTuple):
 
 
 def static_file(name: str, body: bytes) -> StaticFile:
-    """Return the file `name`, whose suffix says of which type it is: css, html or js."""
+    """Return the file `name`, whose suffix says of which type it is: css, html, js or svg."""
     tag = f'"{sha256(body).hexdigest()[:32]}"'
     fields = (
         ("Content-Type", _TYPES[name.rpartition(".")[2]]),

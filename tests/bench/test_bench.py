@@ -13,6 +13,7 @@ import pytest
 
 from tests.bench import chart, peers, processes, report, revision
 from tests.bench.__main__ import RESULTS, options
+from tests.bench.console import OFTEN, SELDOM, script_asks_for
 from tests.bench.rounds import Sample, Samples, ratios
 from tests.bench.scenarios import GOALS, MANY_KEYS, SCENARIOS, SPENT_KEYS, Scenario
 from tests.bench.traffic import REQUESTS, keys, names, requests, secret
@@ -123,3 +124,8 @@ def test_another_revision_is_not_mixed_up_with_what_is_installed(tmp_path: Path)
 
 def test_the_secret_of_a_caller_is_the_same_at_each_run() -> None:
     assert secret("caller0") == secret("caller0") != secret("caller1")
+
+
+def test_what_stands_in_for_the_page_asks_for_what_the_page_asks_for() -> None:
+    assert [path for path in (*OFTEN, *SELDOM) if not script_asks_for(path)] == []
+    assert not script_asks_for("/config")

@@ -2,7 +2,7 @@
 // The operator's page. It reads what the admin listener knows every few seconds, and shows it as text, never as HTML.
 // The token is kept in a variable of this page: a reload of the page forgets it.
 
-const FAST_MS = 3000, SLOW_MS = 6000, YOUNG_SLOTS = 30, LEAST_SLOTS = 60;
+const FAST_MS = 3000, SLOW_MS = 6000, YOUNG_SLOTS = 30, LEAST_SLOTS = 60, MOST_UPSTREAMS = 40, MOST_TARGETS = 50;
 const SVG = "http://www.w3.org/2000/svg";
 const $ = (id) => document.getElementById(id);
 const data = {};
@@ -250,7 +250,12 @@ function stateText(each) {
 }
 
 function targets() {
-  const upstreams = data.targets.upstreams;
+  const well = (each) => each.state === "up";
+  const sound = (upstream) => upstream.targets.every(well) && (upstream.circuit?.state ?? "closed") === "closed";
+  const all = [...data.targets.upstreams].sort((one, other) => sound(one) - sound(other));
+  const upstreams = all.slice(0, MOST_UPSTREAMS);
+  const some = (upstream) => [...upstream.targets].sort((one, other) => well(one) - well(other)).slice(0, MOST_TARGETS);
+  const more = (left, what) => (left > 0 ? empty(`and ${count(left)} more ${what}, which are up: see /targets`) : "");
   const kind = { up: "good", trial: "fair", ejected: "bad", down: "bad" };
   const measured = new Map(data.history.targets.map((each) => [`${each.upstream} ${each.target}`, each]));
   const figures = (upstream, each) => measured.get(`${upstream.id} ${each.url.replace(/^\w+:\/\//, "").replace(/\/.*$/, "")}`);
@@ -270,8 +275,8 @@ function targets() {
   part("targets", upstreams.length ? upstreams.map((upstream) => {
     const circuit = upstream.circuit, lost = measured.get(`${upstream.id} `)?.requests;
     return h("div", { class: "upstream" }, h("h3", {}, upstream.id, circuit ? badge(circuit.state === "closed" ? "good" : "bad", `circuit ${circuit.state}`) : ""), lost ? h("p", { class: "some-bad" }, `${count(lost)} calls ${during()} were answered by no target.`) : "",
-      circuit?.history ? past(circuit, `circuit ${upstream.id}`) : "", table(`Targets of ${upstream.id}`, row(upstream), upstream.targets));
-  }) : empty("The configuration has no upstreams."));
+      circuit?.history ? past(circuit, `circuit ${upstream.id}`) : "", table(`Targets of ${upstream.id}`, row(upstream), some(upstream)), more(upstream.targets.length - MOST_TARGETS, "targets"));
+  }).concat(more(all.length - MOST_UPSTREAMS, "upstreams")) : empty("The configuration has no upstreams."));
 }
 
 function errors() {
@@ -291,7 +296,7 @@ function errors() {
     { label: "Route", opt: true, cell: (row) => row.route ?? "–" },
     { label: "Key", opt: true, cell: (row) => (row.key_id ? keyButton(row.key_id, row.request_id) : "–") },
     { label: "requestId", cell: (row) => h("button", { type: "button", class: "link keep", "data-key": `find ${row.request_id}`, "aria-label": `What happened to ${row.request_id}`, onclick: () => find(row.request_id) }, `${row.request_id.slice(0, 8)}…`) },
-  ], recent) : empty("No error is kept. The last 256 faults of each worker would stand here, and as many errors of callers."));
+  ], recent) : empty("No such error is kept. The last 256 faults of each worker would stand here, and as many errors of callers."));
 }
 
 function reloads() {
@@ -369,7 +374,7 @@ async function get(url) {
   return { status: reply.status, body };
 }
 
-const FAST = { history: () => `history?span=${chosen("span")}&rows=25`, errors: () => "errors?limit=15", targets: () => "targets", readyz: () => "readyz" };
+const FAST = { history: () => `history?span=${chosen("span")}&rows=25`, errors: () => `errors?${query({ limit: 15, status: chosen("status-class") })}`, targets: () => "targets", readyz: () => "readyz" };
 const SLOW = { reloads: () => "reloads", limiter: () => "limiter", workers: () => "workers", maintenance: () => "maintenance", fleet: () => "fleet", audit: () => "audit?limit=10" };
 
 async function read(names) {
@@ -414,7 +419,7 @@ async function find(id) {
   }
 }
 const notFound = (body) => empty(`None of ${body.gateways_asked === 1 ? "the gateways (there is one)" : `${body.gateways_asked} gateways`} keeps an error of this requestId. Either it succeeded, or it is older than what is kept: the last 256 faults of each worker, and as many errors of callers. The log has all of them.`);
-const silent = (body) => (body.not_answered ?? []).map((each) => h("p", { class: "some-bad" }, `${each.host ?? each.admin ?? "A gateway"} did not answer: ${each.error ?? each.reason ?? "no reply"}`));
+const silent = (body) => (body.stale ? [h("p", { class: "muted" }, `Those were asked that were there last: ${body.stale}`)] : []).concat((body.not_answered ?? []).map((each) => h("p", { class: "some-bad" }, `${each.host} (${each.admin}) did not answer: ${each.reason}`)));
 
 function verdict(record) {
   const fault = faults[record.reason];
@@ -537,6 +542,7 @@ $("find").addEventListener("submit", (event) => {
   if (id) find(id);
 });
 $("span").addEventListener("change", () => read({ history: FAST.history }));
+$("status-class").addEventListener("change", () => read({ errors: FAST.errors }));
 $("by").addEventListener("change", () => data.history && rows());
 document.addEventListener("visibilitychange", poll);
 setInterval(poll, FAST_MS);
