@@ -76,15 +76,6 @@ def test_every_service_of_compose_is_kept_small() -> None:
         assert {"cpus", "memory", "pids"} <= service["deploy"]["resources"]["limits"].keys(), name
 
 
-def test_the_image_runs_as_a_numbered_user_and_holds_what_it_copies() -> None:
-    lines = (DEPLOY / "Dockerfile").read_text().splitlines()
-    assert "USER 10001:10001" in lines
-    for line in lines:
-        if line.startswith("COPY ") and "--from" not in line:
-            *wanted, _ = line.split()[1:]
-            assert all((ROOT / name).exists() for name in wanted), line
-
-
 def test_systemd_understands_the_unit(tmp_path: Path) -> None:
     """But for the place of the program, which is not there yet."""
     text = (DEPLOY / "systemd" / "gateway.service").read_text()

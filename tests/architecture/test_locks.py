@@ -8,7 +8,7 @@ import pytest
 from tests.architecture.files import ROOT
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-RUN, TEST = "deploy/requirements.lock", "tests/requirements.lock"
+RUN, TEST, SBOM = "deploy/requirements.lock", "tests/requirements.lock", "deploy/sbom.lock"
 
 
 def pins(lock: str) -> dict[str, str]:
@@ -43,7 +43,13 @@ def test_tests_run_with_what_is_deployed() -> None:
     assert pins(RUN).items() <= pins(TEST).items()
 
 
-@pytest.mark.parametrize("lock", [RUN, TEST])
+def test_what_lists_the_packages_of_the_image_is_pinned() -> None:
+    (wanted,) = PYPROJECT["dependency-groups"]["sbom"]
+    assert pins(SBOM)["cyclonedx-bom"].startswith("7.")
+    assert wanted.startswith("cyclonedx-bom>=7.")
+
+
+@pytest.mark.parametrize("lock", [RUN, TEST, SBOM])
 def test_every_file_to_install_is_known_by_its_hash(lock: str) -> None:
     entries = re.split(r"^(?=[a-z])", (ROOT / lock).read_text(), flags=re.MULTILINE)[1:]
     assert entries
