@@ -84,11 +84,9 @@ def encode_record(record: AuditRecord) -> bytes:
 
 
 def differing(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the members of both that are not the same in the other one."""
-    return (
-        {name: value for name, value in before.items() if name not in after or after[name] != value},
-        {name: value for name, value in after.items() if name not in before or before[name] != value},
-    )
+    """Return the members of both that are not the same in the other one; None for a member that one lacks."""
+    names = [name for name in (before | after) if before.get(name) != after.get(name)]
+    return {name: before.get(name) for name in names}, {name: after.get(name) for name in names}
 
 
 def some_of(names: Iterable[str], most: int) -> list[str]:

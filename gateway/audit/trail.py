@@ -20,8 +20,8 @@ def new_record_id() -> str:
 
 def log_record(record: AuditRecord) -> None:
     """Write the line of a change."""
-    fields = {name: value for name in record.__struct_fields__ if (value := getattr(record, name)) is not None}
-    fields["from"] = fields.pop("origin")
+    names = zip(record.__struct_fields__, record.__struct_encode_fields__, strict=True)
+    fields = {shown: value for name, shown in names if (value := getattr(record, name)) is not None}
     structlog.get_logger().warning("audit", **fields)
 
 

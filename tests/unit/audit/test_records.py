@@ -54,7 +54,10 @@ def test_a_record_is_bounded_and_printable() -> None:
 
 
 def test_only_what_differs_is_compared() -> None:
-    assert differing({"a": 1, "b": 2, "c": 3}, {"a": 1, "b": 3, "d": 4}) == ({"b": 2, "c": 3}, {"b": 3, "d": 4})
+    assert differing({"a": 1, "b": 2, "c": 3}, {"a": 1, "b": 3, "d": 4}) == (
+        {"b": 2, "c": 3, "d": None},
+        {"b": 3, "c": None, "d": 4},
+    )
 
 
 def test_many_names_are_shortened() -> None:
