@@ -113,9 +113,12 @@ class Recorder:
         self._count(x, series, total_s)
         if self.count_activity is not None:
             self.count_activity(x, status, source, total_s)
+        cache = x.cache
+        if cache is not None:
+            saved = cache.has_saved and outcome == "answered"
+            series.route.cache.count(cache.result, x.sent_bytes if saved else 0)
         usual = (
-            x.cache is None
-            and x.coded is None
+            x.coded is None
             and x.idempotency is None
             and not x.request_faults
             and (decision is None or not (decision.shadows or decision.spent))
@@ -137,6 +140,9 @@ class Recorder:
                     record = series.record = access_record(x, status, source, *about, None)
                 else:
                     refill(record, x, status, source, *about, None)
+                    if cache is not None or record.cache_result is not None:
+                        record.cache_result = None if cache is None else cache.result
+                        record.cache_age_s = None if cache is None else int(cache.age_s)
                 self._log.write(record)
             if errors is not None:
                 errors.write(_lane_of(x, status), error_record(x, status, source, *about, errors.wall()))
@@ -162,11 +168,8 @@ class Recorder:
             self._count_upstream(x, (x.call.upstream if x.call is not None else "") or x.route.upstream.id)
 
     def _count_unusual(self, x: Exchange, series: RouteSeries) -> None:
-        """Count what few exchanges count in: caches, compression, contracts, limits in shadow mode, quotas."""
+        """Count what few exchanges count in: compression, contracts, limits in shadow mode, quotas."""
         metrics, route = self._metrics, series.route
-        if x.cache is not None:
-            saved = x.cache.has_saved and x.outcome == "answered"
-            series.cache.count(x.cache.result, x.sent_bytes if saved else 0)
         if x.coded is not None:
             metrics.compressed_replies.labels(route, x.coded.coding).inc()
             metrics.compression_saved_bytes.labels(route, x.coded.coding).inc(x.coded.saved_bytes)
