@@ -60,11 +60,13 @@ class LoggedGateway:
         )
         self._checker = head_checker(config.server.listeners[0], Ids(os.urandom), clock.clock.monotonic, 1)
 
-    async def serve(self, method: str, target: str, secret: str = "", organization: str = "") -> Exchange:
+    async def serve(
+        self, method: str, target: str, secret: str = "", organization: str = "", client: str = "192.0.2.7"
+    ) -> Exchange:
         """Serve one request, and return its exchange."""
         headers = [("X-Api-Key", secret)] if secret else []
         headers += [("X-Tenant-Org-Id", organization)] if organization else []
         request = DryRequest(method=method, target=target, headers=tuple(headers))
-        x = exchange_of(request, self._checker, Peer("192.0.2.7", "http", trusted=False), request.head("h"))
+        x = exchange_of(request, self._checker, Peer(client, "http", trusted=False), request.head("h"))
         await self._gateway.handle(x, Client().send)
         return x
