@@ -5,7 +5,8 @@ Laws:
    That counts as one of its attempts.
  - Second attempts are bounded by a budget for all calls of the upstream, and go only to targets that are called anyway.
  - The attempt that loses is cancelled, which closes its connection. Nothing of its answer is kept.
- - A target that another one has overtaken counts as one that did not answer, if it has answered nothing else meanwhile.
+ - A target that others overtake counts as one that does not answer once it has answered nothing for `_SILENCE_S`. A
+   pause that all its calls have in common is one pause.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from gateway.upstream.outlier_detection import OutlierDetector
 from gateway.upstream.target import Target
 
 _SOONEST_S = 0.001
+_SILENCE_S = 0.25
 
 
 class HedgeRules(msgspec.Struct, frozen=True):
@@ -83,6 +85,8 @@ class Hedging:
         self._observer = observer
         self._budget = RetryBudget(rules.budget)
         self._latency = LatencyQuantile(rules.quantile)
+        self._silent: dict[int, tuple[int, float]] = {}
+        """By target that was overtaken: the number of its answers then, and when that call had begun."""
 
     def __repr__(self) -> str:
         return f"<Hedging after {self.after_s} s>"
@@ -189,8 +193,8 @@ class Hedging:
         detector = self._outlier_detector
         if not attempt.task.done():
             attempt.task.cancel()
-            if overtaken:
-                detector.overtaken(attempt.number, attempt.answers)
+            if overtaken and self._is_silent(attempt):
+                detector.overtaken(attempt.number)
             else:
                 detector.undecided(attempt.number)
             return False
@@ -205,6 +209,14 @@ class Hedging:
             return True
         detector.answered(attempt.number, outcome.status)
         return False
+
+    def _is_silent(self, attempt: _Attempt) -> bool:
+        """Return whether the target of an attempt that was overtaken has answered nothing for a while."""
+        answers = self._outlier_detector.answers[attempt.number]
+        known = self._silent.get(attempt.number)
+        if known is None or known[0] != answers:
+            known = self._silent[attempt.number] = (answers, attempt.began)
+        return self._clock.monotonic() - known[1] >= _SILENCE_S
 
     def _give_up(self, attempts: list[_Attempt]) -> None:
         now = self._clock.monotonic()

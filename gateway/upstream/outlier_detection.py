@@ -5,7 +5,7 @@ Laws:
    answered error is an answer, unless it is one after which calls are sent again.
  - A call that its client gave up counts as one that was not answered if the client had waited for `_PATIENCE_S`, and
    the target has answered no other call meanwhile: a target that hangs is found by clients that do not wait, too.
- - So does a call that went to a second target as well, and was answered by that one first.
+ - So does a call that went to a second target as well, and was answered by that one first, after a while of silence.
  - A target whose ejection or downtime has ended is on probation: one call of the whole node at a time goes to it as a
    trial, and the others go to other targets. (Two workers that read the state at the same instant may both send one.)
    An answer ends the probation, a failure ejects the target again.
@@ -161,19 +161,15 @@ class OutlierDetector:
 
         `answers` is the number of its answers when the call began.
         """
-        if waited_s >= _PATIENCE_S:
-            self.overtaken(number, answers)
+        if waited_s >= _PATIENCE_S and answers == self.answers[number]:
+            self.overtaken(number)
         else:
             self.undecided(number)
 
-    def overtaken(self, number: int, answers: int) -> None:
-        """Note that another target has answered a call that target `number` got earlier.
-
-        `answers` is the number of its answers when the call began.
-        """
+    def overtaken(self, number: int) -> None:
+        """Note that target `number` does not answer: others have answered calls that it got earlier."""
         self.undecided(number)
-        if answers == self.answers[number]:
-            self._count(number, UPSTREAM_TIMEOUT.name)
+        self._count(number, UPSTREAM_TIMEOUT.name)
 
     def undecided(self, number: int) -> None:
         """Note a call without a result that concerns the target. If it was a trial, the next call is the trial."""
