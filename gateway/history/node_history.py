@@ -49,7 +49,10 @@ class NodeHistory:
         return f"<NodeHistory {self.counts!r}>"
 
     def collect(self, snapshot: Snapshot) -> None:
-        """Do what is due once a second; called more often. `snapshot` is the configuration in force."""
+        """Do what is due once a second; called more often, and before a worker is reaped.
+
+        `snapshot` is the configuration in force.
+        """
         wall = self._clock.wall()
         if self.counts.collect([worker.activity for worker in self._pool.everybody], wall):
             self.targets.observe(snapshot, self._clock.monotonic(), wall)

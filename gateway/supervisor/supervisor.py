@@ -100,7 +100,7 @@ class Supervisor:
         changing: dict[signal.Signals, Callable[[], object]] = {
             signal.SIGHUP: partial(self._reloads.request, local_cause("SIGHUP")),
             signal.SIGUSR2: self._hand_over,
-            signal.SIGCHLD: self.pool.reap,
+            signal.SIGCHLD: self._reap,
         }
         handle_signals({**changing, **dict.fromkeys(STOPS, self._on_stop)})
         raise_descriptors()
@@ -272,12 +272,15 @@ class Supervisor:
             self.pool.run_in_background(self._watch.check(self.pool.threads, changed))
         if not self._not_ready_reasons:
             self.pool.run_in_background(self._fleet.tick())
-        self.pool.reap()
-        self.history.collect(self.snapshot)
+        self._reap()
         # After a pause of this process, as when the machine was suspended, workers only seem to hang.
         if now - due < TICK_S and not self._restart.over:
             self.pool.check_workers(now)
         self._handles[:1] = [asyncio.get_running_loop().call_later(TICK_S, self._tick, now + TICK_S)]
+
+    def _reap(self) -> None:
+        self.history.collect(self.snapshot)  # before, so that it reads what a worker has left
+        self.pool.reap()
 
     def _readiness(self) -> tuple[bool, list[str]]:
         reasons = self._not_ready_reasons or self.pool.not_ready_reasons

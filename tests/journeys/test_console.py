@@ -48,7 +48,7 @@ def sections(service: int, limit: int) -> dict[str, str]:
         "keys": f"[{{id: tester, secret_sha256: {digest(KEY)}, organizations: [acme], plan: unlimited}}, "
         f"{{id: nightly-import, secret_sha256: {digest(SMALL)}, organizations: [umbrella], plan: trial}}]",
         "upstreams": f'[{{id: orders, targets: [{{url: "http://127.0.0.1:{service}"}}, {{url: "http://127.0.0.1:1"}}], '
-        "outlier_detection: {consecutive_failures: 2, base_ejection_time: 4m}}, "
+        "outlier_detection: {consecutive_failures: 1, base_ejection_time: 4m}}, "
         '{id: billing, targets: [{url: "http://127.0.0.1:1"}]}]',
         "routes": "[{id: orders, match: {prefix: /v1/orders}, upstream: orders}, "
         "{id: invoices, match: {prefix: /v1/invoices}, upstream: billing}]",
@@ -64,7 +64,7 @@ async def ask(client: RawClient, path: str, key: str) -> dict[str, Any]:
 async def happen(gateway: GatewayProcess) -> str:
     """Let a target fail, a key be limited and a call fail; return the requestId of the latter."""
     client = await RawClient.connect(gateway.port)
-    for _ in range(12):
+    for _ in range(30):
         await ask(client, "/v1/orders", KEY)
     for _ in range(5):
         await ask(client, "/v1/orders", SMALL)
@@ -117,7 +117,7 @@ async def test_which_caller_is_limited_and_by_what(console: Console) -> None:
     await reads(console, "#attention", "nightly-import was refused 3 times by the limit “minute”")
     await reads(console, "#limits", "nightly-import")
     await console.page.click("[data-part=refusals] button.link")
-    await reads(console, "#account", "Plan trial, organisation umbrella", "3 per 60 s")
+    await reads(console, "#account", "Plan trial, organisation umbrella", "3 per minute")
 
 
 async def test_which_target_is_out_and_since_when(console: Console) -> None:

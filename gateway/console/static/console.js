@@ -81,6 +81,7 @@ function span(seconds) {
   if (whole_ < 5400) return `${Math.round(whole_ / 60)} min`;
   return whole_ < 172800 ? `${(whole_ / 3600).toFixed(1)} h` : `${Math.round(whole_ / 86400)} days`;
 }
+const UNITS = { 1: "second", 60: "minute", 3600: "hour", 86400: "day" };
 const now = () => (data.history ? Date.parse(data.history.at) : Date.now());
 const clock = (at) => new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
 const time = (at) => h("time", { datetime: at, title: at }, clock(at));
@@ -145,13 +146,17 @@ function chart(label, lines, unit, step) {
 
 // ---------------------------------------------------------------- parts of the page
 
+const DECIDES = {
+  local: "Meanwhile this gateway counts limits in its own memory.", allow: "Meanwhile calls are let through without limits.", deny: "Meanwhile calls with limits are refused.",
+};
+
 function attention() {
   const found = [];
   const add = (kind, word, ...text) => found.push(h("li", {}, badge(kind, word), h("span", {}, text)));
   if (data.readyz && data.readyz.reasons.length) add("bad", "not ready", data.readyz.reasons.join(", "));
   if (data.maintenance?.maintenance === "on") add("fair", "maintenance", `All routes answer 503: “${data.maintenance.message}”`);
   const away = (data.limiter?.workers ?? []).filter((each) => each.redis && !each.redis.up);
-  if (away.length) add("bad", "Redis away", `${away.length} of ${data.limiter.workers.length} workers have no Redis`, away[0].redis.since ? [" since ", time(away[0].redis.since)] : "", `: ${away[0].redis.reason ?? ""}. Limits are decided by: ${away[0].decides}.`);
+  if (away.length) add("bad", "Redis away", `${away.length} of ${data.limiter.workers.length} workers do not reach it`, away[0].redis.since ? since(away[0].redis.since) : "", `. ${DECIDES[away[0].decides] ?? away[0].decides} ${away[0].redis.reason}`);
   for (const upstream of data.targets?.upstreams ?? []) {
     const circuit = upstream.circuit;
     if (circuit && circuit.state !== "closed") add("bad", `circuit ${circuit.state}`, `${upstream.id}: calls are refused at once, because too many have failed`, circuit.since ? since(circuit.since) : "", ".");
@@ -240,7 +245,8 @@ function limits() {
   ], near) : empty("In the last minute every key had more than a quarter of its limits left."));
 }
 
-function stateText(each) {
+function stateText(each, circuit = "closed") {
+  if (each.state === "up" && circuit === "open") return "gets no calls while the circuit is open";
   const why = each.ejection?.reason ?? each.history?.find((change) => change.state === each.state)?.reason ?? each.check?.result;
   const text = {
     ejected: "gets no calls", down: "gets no calls, its health checks fail", trial: "is tried by one call at a time", up: "gets calls",
@@ -262,7 +268,7 @@ function targets() {
   const past = (each, name) => (each.history ? h("details", { "data-key": `past ${name}` }, h("summary", {}, `History (${each.history.length})`),
     h("ul", {}, each.history.map((change) => h("li", {}, time(change.at), ` ${change.before} → ${change.state}`, change.reason ? `, ${reasonText(change.reason)}` : "")))) : "");
   const row = (upstream) => [
-    { label: "Target", cell: (each) => [each.url, h("span", { class: "sub" }, stateText(each)), past(each, `${upstream.id} ${each.url}`)] },
+    { label: "Target", cell: (each) => [each.url, h("span", { class: "sub" }, stateText(each, upstream.circuit?.state)), past(each, `${upstream.id} ${each.url}`)] },
     { label: "State", cell: (each) => badge(kind[each.state], each.state) },
     { label: "Calls", number: true, cell: (each) => count(figures(upstream, each)?.requests ?? 0) },
     { label: "5xx", number: true, opt: true, cell: (each) => count(figures(upstream, each)?.server_errors ?? 0) },
@@ -336,7 +342,7 @@ function node() {
     { label: "Host", cell: (each) => [each.host, each.is_self ? " (this one)" : "", h("span", { class: "sub" }, each.admin)] },
     { label: "Release", cell: (each) => each.version },
     { label: "Configuration", cell: (each) => each.config_digest },
-  ], gateways), data.fleet.stale ? empty(`The others are as they were last: ${data.fleet.stale}`) : ""]);
+  ], gateways), data.fleet.stale ? empty(`This list may be out of date: ${data.fleet.stale}.`) : ""]);
   const records = data.audit.records;
   part("audit", records.length ? table("Last changes by operators", [
     { label: "When", cell: (each) => h("span", { class: "keep" }, time(each.at)) },
@@ -455,7 +461,7 @@ async function account(key) {
     h("h3", {}, `Key ${body.key}`), h("p", { class: "muted" }, `Plan ${body.plan}${body.organization ? `, organisation ${body.organization}` : ""}; counted in ${body.store === "redis" ? "Redis" : "memory"}.`),
     every.length ? table(`Limits of ${body.key}`, [
       { label: "Limit", cell: ([each, where]) => `${each.id}${where}` },
-      { label: "Allows", cell: ([each]) => `${count(each.max)} per ${span(each.per_seconds)}` },
+      { label: "Allows", cell: ([each]) => `${count(each.max)} per ${UNITS[each.per_seconds] ?? span(each.per_seconds)}` },
       { label: "Left", number: true, cell: ([each]) => `${count(each.remaining)} of ${count(each.burst)}` },
       { label: "Full in", number: true, cell: ([each]) => span(each.full_in_seconds) },
     ], every) : empty("It has no rate limit."),
