@@ -39,12 +39,11 @@ class LatencyQuantile:
             self._estimate()
 
     def _estimate(self) -> None:
-        wanted, seen = self._share * self._counted, 0.0
-        for bucket, count in enumerate(self._counts):
-            seen += count
-            if seen >= wanted:
-                self.seconds = (2.0 ** ((bucket + 1) / _STEPS) - 1.0) / 1e6
-                break
+        wanted, bucket, seen = self._share * self._counted, 0, self._counts[0]
+        while seen < wanted:
+            bucket += 1
+            seen += self._counts[bucket]
+        self.seconds = (2.0 ** ((bucket + 1) / _STEPS) - 1.0) / 1e6
         if self._counted >= _FULL:
             self._counts = [count / 2 for count in self._counts]
             self._counted /= 2

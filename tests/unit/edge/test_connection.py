@@ -7,6 +7,7 @@ import pytest
 
 from gateway.edge.connection import TURN_REQUESTS
 from gateway.exchange import Exchange, Reply, Send
+from tests.fakes import until
 from tests.raw_client import RawClient
 from tests.unit.edge.listening import GET, ask, listening
 
@@ -171,3 +172,24 @@ async def test_how_long_a_client_is_waited_for_while_it_sends_is_known() -> None
         await client.send(b"bc")
         await client.reply()
     assert 0.09 < waited[0] < 5
+
+
+async def test_a_request_that_comes_alone_waits_for_the_one_before() -> None:
+    begun, go = asyncio.Event(), asyncio.Event()
+    served: list[str] = []
+
+    async def slow(x: Exchange, send: Send) -> None:
+        served.append(x.path)
+        begun.set()
+        await go.wait()
+        await send(Reply(200, [], x.path.encode()))
+
+    async with listening(slow) as (listener, port), await RawClient.connect(port) as client:
+        await client.send(GET)
+        await begun.wait()
+        await client.send(GET.replace(b"/a", b"/b"))
+        (connection,) = listener._open()
+        await until(lambda: bool(connection._messages))
+        go.set()
+        assert [(await client.reply()).body for _ in range(2)] == [b"/a", b"/b"]
+    assert served == ["/a", "/b"]

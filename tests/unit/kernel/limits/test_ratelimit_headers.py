@@ -1,6 +1,8 @@
 """kernel/limits/ratelimit_headers.py: what replies say about limits."""
 
-from gateway.kernel.limits.ratelimit_headers import limit_fields, remaining_fields, retry_after_s
+import msgspec
+
+from gateway.kernel.limits.ratelimit_headers import limit_fields, remaining_fields, remaining_text, retry_after_s
 from gateway.kernel.limits.token_bucket import Window, WindowState
 
 MINUTE = Window("minute", 300, 60_000_000, "Minute")
@@ -45,3 +47,10 @@ def test_of_two_windows_of_one_name_the_tighter_one_speaks() -> None:
 def test_one_window_alone_has_the_same_fields() -> None:
     state = WindowState(MINUTE, 299, 0.2, 0.0)
     assert remaining_fields((state,)) == [("X-RateLimit-Remaining-Minute", "299"), ("RateLimit", '"minute";r=299;t=1')]
+
+
+def test_the_fields_as_text() -> None:
+    one = WindowState(MINUTE, 299, 0.2, 0.0)
+    unnamed = WindowState(msgspec.structs.replace(MINUTE, name=None), 5, 0.2, 0.0)
+    for states in ((), (one,), (unnamed,), (one, unnamed)):
+        assert remaining_text(states) == "".join(f"{name}: {value}\r\n" for name, value in remaining_fields(states))
