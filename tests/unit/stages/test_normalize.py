@@ -9,10 +9,9 @@ from gateway.kernel.faults import UPSTREAM_BODY_INVALID, UPSTREAM_PROTOCOL_ERROR
 from gateway.kernel.http.response_headers import FieldRules
 from gateway.stages.normalize import normalize
 from gateway.table.public_urls import url_mapping
-from gateway.upstream.call import Answer
 from tests.answers import GZIP, JSON, PNG, TEXT, answer_of, normalized, refused, route_in, wrapped
 from tests.envelope_schema import check_envelope
-from tests.samples import REQUEST_ID, Pieces, caller, exchange, route
+from tests.samples import REQUEST_ID, Pieces, exchange
 
 
 class TestWholeJson:
@@ -299,33 +298,3 @@ class TestFields:
             reply = normalized(answer_of(b"", JSON, (b"x-request-id", b"theirs"), status=status))
             assert reply.upstream_request_id == "theirs"
             assert "theirs" not in str(reply.fields) + str(reply.body)
-
-
-class TestFieldsOfKnownReplies:
-    """Services send the same header fields again and again; what follows from them is joined once."""
-
-    FIELDS = ((b"content-type", b"application/json"), (b"x-a", b"1"))
-
-    def test_are_text_where_nobody_looks_at_them(self) -> None:
-        answer = Answer(200, [*self.FIELDS], b'{"a":1}', None, 7, "t", known=True)
-        reply = normalize(answer, exchange(caller=caller()), route(privacy_text="", response_rules=FieldRules()))
-        assert (reply.fields, reply.text) == ([], "Content-Type: application/json\r\nx-a: 1\r\n")
-        assert json.loads(reply.body)["data"] == {"result": {"a": 1}}
-
-    @pytest.mark.parametrize(
-        ("more", "changes"),
-        [
-            ((), {"privacy_text": None}),
-            (((b"cache-control", b"max-age=5"),), {}),
-            (((b"etag", b'"a"'),), {}),
-            ((), {"caller": caller(several=True)}),
-            ((), {"caller": None}),
-        ],
-    )
-    def test_are_fields_elsewhere(self, more: tuple[tuple[bytes, bytes], ...], changes: dict[str, object]) -> None:
-        answer = Answer(200, [*self.FIELDS, *more], b'{"a":1}', None, 7, "t", known=True)
-        x = exchange(caller=changes.get("caller", caller()))
-        to = route(privacy_text=changes.get("privacy_text", ""), response_rules=FieldRules())
-        reply = normalize(answer, x, to)
-        assert reply.text == ""
-        assert reply.fields[0] == ("Content-Type", "application/json")

@@ -1,0 +1,81 @@
+"""stages/identify.py: header lines that come again."""
+
+from hashlib import sha256
+
+import pytest
+
+from gateway.exchange import Exchange
+from gateway.kernel.faults import MALFORMED_PATH, GatewayError
+from gateway.stages.identify import identify, take_credentials
+from gateway.table import Credentials
+from tests.samples import exchange, known_lines
+from tests.unit.stages.test_identify import CREDENTIALS, KEYS, known
+
+LINES = (("Host", "api.example.com"), ("X-Api-Key", "good"), ("X-Tenant-Org-Id", "acme"))
+
+
+def repeated(*fields: tuple[str, str], times: int = 3) -> list[Exchange]:
+    """Exchanges with the same header lines, one after the other, whose callers were identified."""
+    headers, made = known_lines(*fields), []
+    for _ in range(times):
+        x = exchange(headers=headers)
+        take_credentials(x, CREDENTIALS)
+        known(x)
+        made.append(x)
+    return made
+
+
+def test_what_lines_say_about_the_caller_is_found_out_once() -> None:
+    first, *others = repeated(*LINES)
+    facts = first.headers.facts
+    assert facts is not None
+    assert (facts.credentials, facts.organization, facts.digest) == (CREDENTIALS, "acme", sha256(b"good").digest())
+    assert [x.header_keys for x in others] == [["good"], ["good"]]
+    assert known(others[0]) is known(first)
+
+
+def test_lines_that_are_known_are_looked_at_anew_for_other_credentials() -> None:
+    (x,) = repeated(*LINES, times=1)
+    other = Credentials(CREDENTIALS.keyring, "X-Api-Key", "X-Api-Key", "X-Org")
+    take_credentials(x, other)
+    assert identify(x, other, other.keyring, 0.0) is KEYS[sha256(b"good").digest()].callers[None]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/a-long-secret", "/v1/%61-long-secret", "/v1;X-Api-Key=x", "/v1/%3BX-Api-Key=x", "/v1/%2561-long-secret"],
+)
+def test_a_key_in_the_path_is_refused_beside_known_lines(path: str) -> None:
+    headers = known_lines(("Host", "api.example.com"), ("X-Api-Key", "a-long-secret"))
+    x = exchange(headers=headers)
+    take_credentials(x, CREDENTIALS)
+    with pytest.raises(GatewayError):
+        known(x)  # nobody's, which is found out each time
+    assert headers.facts is not None
+    assert headers.facts.credentials is CREDENTIALS
+    with pytest.raises(GatewayError) as raised:
+        take_credentials(exchange(headers=headers, path=path), CREDENTIALS)
+    assert raised.value.fault is MALFORMED_PATH
+
+
+def test_a_query_beside_known_lines_is_looked_at() -> None:
+    (x,) = repeated(*LINES, times=1)
+    again = exchange(headers=x.headers, query="X-Api-Key=good&a=b")
+    take_credentials(again, CREDENTIALS)
+    assert (again.query, again.query_keys, again.header_keys) == ("a=b", ["good"], ["good"])
+    assert known(again) is known(x)
+
+
+@pytest.mark.parametrize(
+    ("fields", "host"),
+    [
+        ((("Host", "good"), ("X-Api-Key", "good")), "good"),
+        ((("Host", "a%20b"), ("X-Api-Key", "good")), "a%20b"),
+    ],
+)
+def test_lines_with_a_key_in_host_are_looked_at_each_time(fields: tuple[tuple[str, str], ...], host: str) -> None:
+    headers = known_lines(*fields)
+    x = exchange(headers=headers, host=host, header_keys=["good"])
+    assert known(x) is not None
+    assert headers.facts is not None
+    assert headers.facts.credentials is None
