@@ -15,6 +15,7 @@ from schemathesis.core import NOT_SET
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
+    response_headers_conformance,
     response_schema_conformance,
     status_code_conformance,
 )
@@ -33,8 +34,44 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PETS = str(DOCUMENTS.resolve() / "pets.yaml")
 ROUTES = merge("r", "", routes_of(load_document(PETS)[0], ImportOptions("backend", "", (), "enforce", PETS)).routes)
-SECTIONS = {"routes": ROUTES.text.partition("routes:")[2].partition("x-imported:")[0]}
+SECTIONS = {
+    "upstreams": '[{id: backend, targets: [{url: "http://127.0.0.1:{backend}"}]}, '
+    '{id: away, targets: [{url: "http://127.0.0.1:1"}]}]',
+    "routes": ROUTES.text.partition("routes:")[2].partition("x-imported:")[0]
+    + """
+  - {id: any, match: {prefix: /any, methods: [GET]}, upstream: backend, error_family: analytics}
+  - {id: raw, match: {prefix: /raw, methods: [GET]}, upstream: backend, envelope: {mode: passthrough}}
+  - {id: file, match: {prefix: /file, methods: [GET]}, upstream: backend, envelope: {binary: passthrough}}
+  - {id: kept, match: {path: /kept, methods: [GET]}, upstream: backend, cache: {ttl: 1m}}
+  - {id: once, match: {path: /once, methods: [POST]}, upstream: backend, idempotency: {}}
+  - {id: away, match: {path: /away, methods: [GET]}, upstream: away}
+""",
+}
 EXAMPLES = 25
+
+
+def answer(status: bytes, body: bytes = b"", *fields: bytes) -> bytes:
+    """A reply of the service; `fields` are whole lines without their ends."""
+    return b"\r\n".join([b"HTTP/1.1 " + status, b"Content-Length: %d" % len(body), *fields, b"", body])
+
+
+JSON, TEXT_PAGE = b"Content-Type: application/json", b"Content-Type: text/html"
+SERVICE = {
+    "/any/ok": answer(b"200 OK", b'{"a": 1}', JSON),
+    "/any/text": answer(b"200 OK", b"a", b"Content-Type: text/plain"),
+    "/any/none": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "/any/moved": answer(b"302 Found", b"", b"Location: /elsewhere"),
+    "/any/page": answer(b"200 OK", b"<p>", TEXT_PAGE),
+    "/any/invalid": answer(b"422 Invalid", b'{"detail": [{"loc": ["query", "a"], "msg": "no"}]}', JSON),
+    "/any/busy": answer(b"429 Busy", b"", b"Retry-After: 3"),
+    "/any/broken": answer(b"500 Broken", b"<html>", TEXT_PAGE),
+    "/raw/page": answer(b"200 OK", b"<p>", TEXT_PAGE),
+    "/raw/gone": answer(b"410 Gone"),
+    "/file/page": answer(b"200 OK", b"<p>", TEXT_PAGE),
+    "/kept": answer(b"200 OK", b"{}", JSON, b'ETag: "a"'),
+    "/once": answer(b"201 Created", b"{}", JSON),
+}
+"""What the service answers beside what its document says."""
 EXPECTED = {
     "GET /api/pets": {200, 400},
     "POST /api/pets": {400, 429},
@@ -48,21 +85,28 @@ EXPECTED = {
 async def here() -> AsyncIterator[Front]:
     async with front(**SECTIONS) as built:
         built.service.on("/api/pets", reply(b'[{"id": 1, "name": "Rex", "kind": "dog"}]'))
+        for path, sent in SERVICE.items():
+            built.service.on(path, sent)
         yield built
 
 
 def document() -> dict[str, Any]:
     with TemporaryDirectory() as folder:
         file = Path(folder) / "gateway.yaml"
-        upstreams = 'upstreams: [{id: backend, targets: [{url: "http://127.0.0.1:9"}]}]'
-        file.write_text(f"version: 1\n{upstreams}\nroutes:{SECTIONS['routes']}")
+        upstreams = SECTIONS["upstreams"].replace("{backend}", "9")
+        file.write_text(f"version: 1\nupstreams: {upstreams}\nroutes:{SECTIONS['routes']}")
         return exported(load(file, {}), lambda name: load_document(name)[0])
 
 
 DOCUMENT = document()
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
-OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations() if isinstance(found, Ok)]
-CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]
+OPERATIONS = {found.ok().label: found.ok() for found in SCHEMA.get_all_operations() if isinstance(found, Ok)}
+CHECKS: list[Any] = [
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
 
 
 ANY = st.recursive(
@@ -105,8 +149,9 @@ def cases(draw: st.DrawFn, operation: Any) -> Any:
     )
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
-async def test_no_reply_is_undescribed(here: Front, operation: Any) -> None:
+@pytest.mark.parametrize("label", EXPECTED)
+async def test_no_reply_is_undescribed(here: Front, label: str) -> None:
+    operation = OPERATIONS[label]
     statuses: set[int] = set()
 
     @settings(
@@ -124,5 +169,43 @@ async def test_no_reply_is_undescribed(here: Front, operation: Any) -> None:
         case.validate_response(answer, checks=CHECKS)
 
     await asyncio.to_thread(ask)
-    assert EXPECTED[operation.label] <= statuses
+    assert EXPECTED[label] <= statuses
     assert 500 not in statuses
+
+
+@pytest.mark.parametrize(
+    ("label", "rests", "statuses", "fields"),
+    [
+        (
+            "GET /any/{rest}",
+            ["ok", "text", "none", "moved", "page", "invalid", "busy", "broken", "nothing"],
+            [200, 200, 204, 302, 503, 422, 429, 500, 404],
+            [],
+        ),
+        ("GET /raw/{rest}", ["page", "gone", "nothing"], [200, 410, 404], []),
+        ("GET /file/{rest}", ["page", "nothing"], [200, 404], []),
+        ("GET /kept", ["", ""], [200, 200], ["Age", "Cache-Status"]),
+        ("POST /once", ["", ""], [201, 201], ["Idempotency-Replayed"]),
+        ("GET /away", [""], [503], ["Retry-After"]),
+    ],
+)
+async def test_what_a_service_answers_is_described(
+    here: Front, label: str, rests: list[str], statuses: list[int], fields: list[str]
+) -> None:
+    operation = OPERATIONS[label]
+    url, headers = f"http://127.0.0.1:{here.gateway.port}", {"X-Api-Key": KEY, "Idempotency-Key": "a"}
+    answers = []
+    for rest in rests:
+        case = operation.Case(path_parameters={"rest": rest} if rest else {})
+        answers.append(await asyncio.to_thread(case.call, base_url=url, headers=headers, allow_redirects=False))
+        case.validate_response(answers[-1], checks=CHECKS)
+    assert [each.status_code for each in answers] == statuses
+    described = {name for each in operation.definition.raw["responses"].values() for name in _headers(each)}
+    assert set(fields) <= described
+    assert {name.lower() for name in fields} <= answers[-1].headers.keys()
+
+
+def _headers(response: dict[str, Any]) -> set[str]:
+    """The header fields of a response, which may be among the components."""
+    named = response.get("$ref", "").rpartition("/")[2]
+    return set((DOCUMENT["components"]["responses"][named] if named else response).get("headers", {}))
