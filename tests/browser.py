@@ -8,7 +8,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 _AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
 _ARGUMENTS = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
-_SERIOUS = """async () => (await axe.run()).violations
+_SERIOUS = """async () => (await axe.run({resultTypes: ["violations"]})).violations
     .filter((each) => ["serious", "critical"].includes(each.impact))
     .map((each) => `${each.id}: ${each.nodes.map((node) => node.target.join(" ")).join(", ")}`)"""
 

@@ -122,7 +122,7 @@ async def test_by_keyboard_alone_a_call_is_made_and_its_envelope_read(here: Fron
 
 async def test_each_key_is_shown_what_it_may_use(here: Front, browser: Browser) -> None:
     page = await opened(browser, here)
-    assert await page.inner_text("#count") == "1 operations"
+    assert await page.inner_text("#count") == "1 operation"
     await use_key(page, NARROW)
     assert await page.inner_text("#count") == "2 operations"
     await page.check("#keep")

@@ -212,7 +212,7 @@ function showList() {
   const current = decodeURIComponent(location.hash.slice(1))
   const groups = new Map()
   for (const operation of found) groups.set(operation.tag, [...(groups.get(operation.tag) ?? []), operation])
-  at("count").textContent = wanted.length ? `${found.length} of ${listed.length} operations` : `${listed.length} operations`
+  at("count").textContent = wanted.length ? `${found.length} of ${listed.length} operations` : listed.length === 1 ? "1 operation" : `${listed.length} operations`
   show(at("list"), [...groups].map(([tag, members]) => [el("h2", {}, tag), el("ul", {}, members.map((operation) =>
     el("li", {}, el("a", { href: `#${encodeURIComponent(operation.id)}`, title: operation.summary, "aria-current": operation.id === current ? "page" : null },
       el("span", { class: `method ${operation.method}` }, operation.method === "DELETE" ? "DEL" : operation.method),
