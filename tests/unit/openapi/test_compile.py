@@ -38,6 +38,43 @@ def test_contracts_by_route(tmp_path: Path) -> None:
     assert contract(tmp_path, "{openapi: pets.yaml, operation: createPet, unknown_query: refuse}").reads_query
 
 
+def test_bodies_and_paths(tmp_path: Path) -> None:
+    (closed,) = compile_contracts(
+        loaded(tmp_path, ROUTE % "{openapi: pets.yaml, operation: createPet, unknown_fields: refuse}")
+    ).requests.values()
+    form = closed.bodies["application/x-www-form-urlencoded"]
+    assert [each.name for each in form.decoders] == ["name", "kind", "born", "weight", "tags", "mother"]
+    pet = {"name": "Rex", "kind": "dog"}
+    assert closed.without_body.is_valid({"body": {}})
+    assert [form.validator.is_valid({"body": body}) for body in (pet, pet | {"x": 1})] == [True, False]
+    get = "{id: %s, upstream: pets, match: {%s, methods: [GET]}, request: {openapi: pets.yaml, operation: getPet}}"
+    config = loaded(tmp_path, get % ("by-path", "path: '/v1/{petId}/x'"), get % ("by-prefix", "prefix: /v2"))
+    made = compile_contracts(config).requests
+    assert [(index, each.name) for index, each in made["by-path"].segments] == [(2, "petId")]
+    assert made["by-prefix"].segments == ()
+    by_schema = contract(tmp_path, "{schema: s.yaml, unknown_fields: refuse}", s="{properties: {a: {}}}")
+    assert [by_schema.without_body.is_valid({"body": body}) for body in ({"a": 1}, {"b": 1})] == [True, False]
+
+
+def test_replies_by_route(tmp_path: Path) -> None:
+    route = "{id: %s, upstream: pets, match: {path: /%s, methods: [GET]}, response: {openapi: %s, operation: get}}"
+    document = "openapi: 3.1.0\npaths: {/: {get: {operationId: get, responses: {200: {description: x}}}}}"
+    config = loaded(tmp_path, route % ("a", "a", "d.yaml"), "{id: b, upstream: pets, match: {path: /b}}", d=document)
+    assert list(compile_contracts(config).replies) == ["a"]
+    (tmp_path / "d.yaml").write_text(document.replace("responses", "x-responses"))
+    with pytest.raises(ConfigError, match="describes no replies of `get`"):
+        compile_contracts(config)
+    (tmp_path / "d.yaml").write_text(
+        document.replace("description: x", "content: {a/json: {schema: {not: {$ref: '#/x'}}}}")
+        + "\nx: {not: {$ref: '#/x'}}"
+    )
+    with pytest.raises(ConfigError, match="`x` leads back to itself"):
+        compile_contracts(config)
+    (tmp_path / "d.yaml").unlink()
+    with pytest.raises(ConfigError, match="cannot be read"):
+        compile_contracts(config)
+
+
 def test_problems(tmp_path: Path) -> None:
     found = problems(
         tmp_path,

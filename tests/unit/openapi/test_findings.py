@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.openapi.findings import pointer, spelled
+from gateway.openapi.findings import Finding, pointer, spelled
 from gateway.openapi.validator import Validator
 
 
@@ -81,6 +81,10 @@ def test_the_choice_that_was_meant() -> None:
     assert texts({"anyOf": [{"required": ["a"]}, {"required": ["b"]}]}, {}) == [
         ("", "None of the 2 forms that are possible here fits.")
     ]
+
+
+def test_what_is_only_missing() -> None:
+    assert [Finding((), keyword, "").missing for keyword in ("required", "type")] == [True, False]
 
 
 def test_spelling() -> None:

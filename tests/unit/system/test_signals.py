@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from gateway.system.signals import CHANGES, IGNORED, STOPS, name_of, pending_signals
+from gateway.system.signals import CHANGES, IGNORED, STOPS, install_early_handlers, name_of, pending_signals
 
 PROGRAM = """
 import os, signal, sys
@@ -36,6 +36,23 @@ for number in (*signals.IGNORED, *{[int(number) for number in CHANGES]}, signal.
 print(signals.pending_signals(), signals.pending_signals())
 """
     assert ends(body) == (0, f"{[int(number) for number in CHANGES]} []\n")
+
+
+def test_handlers_are_set_for_the_command_that_serves_only() -> None:
+    before = {number: signal.getsignal(number) for number in (*STOPS, *CHANGES, *IGNORED)}
+    try:
+        install_early_handlers(["gateway", "check"])
+        assert {number: signal.getsignal(number) for number in before} == before
+        install_early_handlers(["gateway", "run"])
+        assert [signal.getsignal(number) for number in IGNORED] == [signal.SIG_IGN] * len(IGNORED)
+        assert all(callable(signal.getsignal(number)) for number in STOPS)
+        for number in (CHANGES[-1], *CHANGES):
+            signal.raise_signal(number)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+    assert pending_signals() == [CHANGES[-1], *CHANGES[:-1]]
+    assert pending_signals() == []
 
 
 def test_other_commands_are_ended_as_ever_unless_they_are_process_1() -> None:

@@ -22,6 +22,26 @@ def test_what_is_compiled(tmp_path: Path) -> None:
     assert listed.replies["200"].content["application/json"] is not None
 
 
+def test_only_bodies_that_can_be_compared_have_a_schema(tmp_path: Path) -> None:
+    document = """
+        openapi: 3.1.0
+        paths:
+          /:
+            get:
+              operationId: get
+              responses:
+                200: {content: {a/json: {schema: {properties: {a: {}}}}, text/csv: {schema: {required: [b]}}, "*/*": {}}}
+    """
+    for unknown, fits in (("allow", True), ("report", False)):
+        wanted = f"{{openapi: d.yaml, operation: get, unknown_fields: {unknown}}}"
+        made = compile_contracts(loaded(tmp_path, ROUTE % wanted, d=document)).replies["all"]
+        content = made.replies["200"].content
+        validator = content["a/json"]
+        assert validator is not None
+        assert validator.is_valid({"x": 1}) is fits
+        assert (content["text/csv"], content["*/*"], made.names) == (None, None, frozenset({"a"}))
+
+
 def test_problems(tmp_path: Path) -> None:
     document = """
         openapi: 3.1.0

@@ -80,6 +80,8 @@ def test_networks_and_instants() -> None:
         (values.method, "OPTIONS"),
         (values.path_pattern, "/v1/{id}"),
         (values.path_prefix, "/v1"),
+        (values.own_path, "/limits"),
+        (values.document_path, "/v1/openapi.json"),
     ],
 )
 def test_texts_stay_as_they_are(rule: object, value: str) -> None:
@@ -113,6 +115,8 @@ def test_workers_are_as_many_as_wanted_or_as_fit(value: object, count: int | Non
         (values.header_value, "€", "the value of a header field is one line of Latin-1 text without control characters", ""),
         (values.header_value, " a", "the value of a header field neither begins nor ends with white space", ""),
         (values.query_name, "a&b", "`a&b` is not the name of a query parameter", "use letters, digits and `._~-`"),
+        (values.own_path, "/{id}", "a path without parameters is wanted here", ""),
+        (values.document_path, "/a.yaml", "the path of the document ends with `.json`", "with `.yaml` in place of that it is YAML"),
         (values.method, "get", "`get` is not a method that the gateway knows", "did you mean `GET`?"),
         (values.method, "DELET", "`DELET` is not a method that the gateway knows", "did you mean `DELETE`?"),
         (values.method, "BREW", "`BREW` is not a method that the gateway knows", ""),
