@@ -5,7 +5,9 @@ The first four tests are the questions of somebody who has never seen the gatewa
 
 import asyncio
 import json
+import os
 import re
+import signal
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
@@ -134,6 +136,7 @@ async def test_what_callers_send_is_shown_as_text(console: Console) -> None:
     client = await RawClient.connect(console.gateway.port)
     await ask(client, "/<img/src=x/onerror=document.title='broken'>", KEY)
     client.close()
+    await console.page.check("input[value='4xx']")  # reads at once
     await reads(console, "[data-part=recent]", "onerror=document.title")
     assert await console.page.locator("main img").count() == 0
     assert "broken" not in await console.page.title()
@@ -235,3 +238,16 @@ async def test_no_key_and_no_token_is_in_what_the_page_reads(console: Console) -
     ):
         _, text = await asyncio.to_thread(console.gateway.admin, path)
         assert not any(secret in text for secret in (KEY, SMALL, TOKEN))
+
+
+async def test_the_last_hour_outlives_a_worker_that_is_killed(console: Console) -> None:
+    async def known(path: str) -> Any:
+        return json.loads((await asyncio.to_thread(console.gateway.admin, path))[1])
+
+    before = (await known("/history?span=1h"))["total"]["requests"]
+    pids = {worker["pid"] for worker in (await known("/workers"))["workers"]}
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    await console.gateway.line(lambda line: '"worker ended"' in line)
+    assert before > 0
+    assert (await known("/history?span=1h"))["total"]["requests"] >= before
