@@ -10,17 +10,14 @@ import msgspec
 from gateway.kernel.http import path_patterns
 from gateway.kernel.http.path_patterns import Param
 from gateway.openapi.decoding import ValueDecoder, decoder, decoder_of, properties_of
-from gateway.openapi.document_problems import DocumentProblems
-from gateway.openapi.documents import Documents
 from gateway.openapi.drift.compile import reply_contract
 from gateway.openapi.drift.reply_contract import ReplyContract
 from gateway.openapi.importing import parameter_name
-from gateway.openapi.load import load_document
+from gateway.openapi.load import load_document, load_schema
 from gateway.openapi.model import ApiDocument, Operation, Parameter, Schema
 from gateway.openapi.publish.exporting import PublishedDocument
 from gateway.openapi.request_contract import BodyContract, RequestContract, body_kind
 from gateway.openapi.schema_bounds import require_bounds
-from gateway.openapi.schemas import SchemaBundle
 from gateway.openapi.strictness import for_requests, refusing_unknown
 from gateway.openapi.validator import MissingExtraError, SchemaError, Validator
 from gateway.settings import Config, ConfigError, Problem
@@ -56,21 +53,28 @@ class ContractCompiler:
         self._report = report
         self._problem = problem
         self._documents: dict[str, ApiDocument | None] = {}
+        self._schemas: dict[str, ApiDocument | None] = {}
 
     def published(self, config: Config) -> PublishedDocument | None:
         """Return the document that is served, made with the documents that were read."""
-        return None if config.server.openapi_path is None else PublishedDocument(config, self._documents)
+        known = {**self._documents, **self._schemas}
+        return None if config.server.openapi_path is None else PublishedDocument(config, known)
 
     def document(self, file: str) -> ApiDocument | None:
         """Return a document, None if it cannot be used, which is reported."""
-        if file not in self._documents:
-            self._documents[file] = None
+        return self._read(self._documents, file, lambda name: load_document(name)[0])
+
+    def _read(
+        self, known: dict[str, ApiDocument | None], file: str, load: Callable[[str], ApiDocument]
+    ) -> ApiDocument | None:
+        if file not in known:
+            known[file] = None
             try:
-                self._documents[file], _ = load_document(file)
+                known[file] = load(file)
             except ConfigError as error:
                 for each in error.problems:
                     self._problem(each)
-        return self._documents[file]
+        return known[file]
 
     def request(self, loc: Loc, route: RouteSettings, wanted: RequestSettings) -> RequestContract | None:
         """Return the contract of a route's requests, None if it has a problem, which is reported."""
@@ -111,19 +115,10 @@ class ContractCompiler:
         return operation
 
     def _of_schema(self, loc: Loc, route: RouteSettings, wanted: RequestSettings, file: str) -> RequestContract | None:
-        problems = DocumentProblems()
-        documents = Documents(problems)
-        root = documents.open(file)
-        bundle = SchemaBundle(documents, "3.1")
-        schema: Schema = True if root is None else bundle.convert(root)
-        bundle.finish()
-        try:
-            problems.raise_if_any()
-        except ConfigError as error:
-            for each in error.problems:
-                self._problem(each)
+        document = self._read(self._schemas, file, load_schema)
+        if document is None:
             return None
-        document = ApiDocument(file, "", "", "", {}, bundle.schemas, bundle.patterns)
+        schema = document.root
         if not self._are_bounded(loc, document, [schema]):
             return None
         if wanted.unknown_fields == "refuse":

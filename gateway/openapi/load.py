@@ -1,13 +1,15 @@
-"""`load_document`: a file -> `ApiDocument`, or everything that is wrong with it."""
+"""`load_document` and `load_schema`: a file -> `ApiDocument`, or everything that is wrong with it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
 from gateway.openapi.document_problems import DocumentProblems
 from gateway.openapi.documents import Documents, Node
-from gateway.openapi.model import ApiDocument
+from gateway.openapi.model import ApiDocument, Schema
 from gateway.openapi.operations import Version3Reader
 from gateway.openapi.schemas import Dialect, SchemaBundle
 from gateway.openapi.swagger2 import Version2Reader
+from gateway.settings import Config
 from gateway.settings.positions import Table
 from gateway.settings.problems import Problem
 
@@ -43,6 +45,24 @@ def load_document(name: str, content: bytes | None = None) -> tuple[ApiDocument,
         schemas.patterns,
     )
     return document, problems.warnings()
+
+
+def load_schema(name: str) -> ApiDocument:
+    """Return the JSON Schema in a file, as `root`. Raises ConfigError with everything that is wrong with it."""
+    problems = DocumentProblems()
+    documents = Documents(problems)
+    root = documents.open(name)
+    bundle = SchemaBundle(documents, "3.1")
+    schema: Schema = True if root is None else bundle.convert(root)
+    bundle.finish()
+    problems.raise_if_any()
+    return ApiDocument(name, "", "", "", {}, bundle.schemas, bundle.patterns, schema)
+
+
+def document_source(config: Config) -> Callable[[str], ApiDocument]:
+    """Return what reads the files that the routes of a configuration name, each one once. It raises ConfigError."""
+    schemas = {route.request.json_schema for route in config.routes if route.request is not None}
+    return cache(lambda name: load_schema(name) if name in schemas else load_document(name)[0])
 
 
 def _dialect(root: Node, documents: Documents) -> Dialect | None:

@@ -93,7 +93,10 @@ class Operation(msgspec.Struct, frozen=True):
 
 
 class ApiDocument(msgspec.Struct, frozen=True):
-    """A document. `patterns` holds the position of every regular expression in its schemas."""
+    """A document. `patterns` holds the position of every regular expression in its schemas.
+
+    `root` is the schema that a file is which holds nothing but one.
+    """
 
     file: str
     title: str
@@ -102,6 +105,7 @@ class ApiDocument(msgspec.Struct, frozen=True):
     operations: dict[str, Operation]
     schemas: dict[str, Schema]
     patterns: dict[str, Position]
+    root: Schema = True
 
     def reachable(self, *schemas: Schema) -> dict[str, Schema]:
         """Return the schemas of the document that `schemas` refer to, directly or not."""

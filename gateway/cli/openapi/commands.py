@@ -3,7 +3,6 @@
 import os
 import sys
 from fnmatch import fnmatchcase
-from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +14,7 @@ from gateway.cli.tables import output_option, quiet_option, say
 from gateway.kernel.units import format_percent
 from gateway.openapi.compile import check_contracts
 from gateway.openapi.importing import ImportOptions, routes_of
-from gateway.openapi.load import load_document
+from gateway.openapi.load import document_source, load_document
 from gateway.openapi.merging import merge
 from gateway.openapi.model import EVERYBODY
 from gateway.openapi.publish.exporting import exported, written
@@ -138,7 +137,7 @@ def export_command(file: Path, organization: str | None, host: str, output: Lite
         config = load(file, more_checks=check_contracts)
         routes = config.routes if organization is None else _usable(config, organization)
         audience = EVERYBODY._replace(hosts=Visibility(config).hosts_of(host))
-        document = exported(config, cache(lambda name: load_document(name)[0]), routes, audience)
+        document = exported(config, document_source(config), routes, audience)
     click.echo(written(document, output), nl=False)
 
 

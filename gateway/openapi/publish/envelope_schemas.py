@@ -85,7 +85,7 @@ ENVELOPE: dict[str, Any] = {
 }
 
 
-def json_content(schema: dict[str, Any]) -> dict[str, Any]:
+def json_content(schema: Any) -> dict[str, Any]:
     """Return the content of a reply that is JSON."""
     return {"application/json": {"schema": schema}}
 

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 from gateway.openapi.importing import parameter_name
 from gateway.openapi.model import ApiDocument, Audience, Operation, Parameter
 from gateway.openapi.publish.components import Components
+from gateway.openapi.publish.envelope_schemas import json_content
 from gateway.openapi.publish.path_items import PathItem
 from gateway.openapi.publish.possible_errors import ONCE_ONLY, PossibleErrors
 from gateway.openapi.publish.replies import Replies
@@ -13,7 +14,9 @@ from gateway.settings import Config
 from gateway.settings.schema.routing import RouteSettings
 
 DocumentSource: TypeAlias = Callable[[str], ApiDocument | None]
+"""Returns what is in a file that a route names: an OpenAPI document, or a JSON Schema as `root`; None: unusable."""
 _STYLES = {"simple": "simple", "form": "form", "space": "spaceDelimited", "pipe": "pipeDelimited", "deep": "deepObject"}
+_BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 _ORGANIZATION = {"$ref": "#/components/parameters/organization"}
 
 
@@ -66,6 +69,8 @@ class OperationMaker:
             made["parameters"] = parameters
         if described is not None and described[1].body is not None:
             made["requestBody"] = self._body(*described)
+        elif described is None and method in _BODY_METHODS and (body := self._body_by_schema(route)) is not None:
+            made["requestBody"] = body
         limits = [limit for limit in route.limits_of(method) if not limit.shadow]
         if limits:
             made["x-rate-limit"] = [
@@ -142,6 +147,14 @@ class OperationMaker:
         if each.example is not None and each.style != "json":
             made["example"] = each.example
         return made
+
+    def _body_by_schema(self, route: RouteSettings) -> dict[str, Any] | None:
+        """Return the body of calls of a route that names a JSON Schema for it."""
+        file = None if route.request is None else route.request.json_schema
+        document = None if file is None else self._source(file)
+        if document is None:
+            return None
+        return {"required": True, "content": json_content(self._components.schema(document, document.root))}
 
     def _body(self, document: ApiDocument, operation: Operation) -> dict[str, Any]:
         body = operation.body

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.openapi.load import load_document
-from gateway.settings import ConfigError
+from gateway.openapi.load import document_source, load_document, load_schema
+from gateway.settings import ConfigError, parse
 
 DOCUMENTS = Path("tests/documents")
 
@@ -108,3 +108,28 @@ loop: {$ref: "#/loop"}
         "18:73 paths./b.put.parameters[0].schema.allOf: a list of schemas is wanted here",
         "18:115 paths./b.put.parameters[1].schema.$ref: `#anchor` is not a JSON pointer; refer to `#/…`",
     ]
+
+
+def test_a_schema_is_the_root_of_its_file(tmp_path: Path) -> None:
+    found = load_schema(str(DOCUMENTS / "pet.schema.json"))
+    assert isinstance(found.root, dict)
+    assert (found.operations, set(found.root["properties"])) == ({}, {"name", "age"})
+    (tmp_path / "broken.json").write_text('{"type": "strin"}')
+    with pytest.raises(ConfigError):
+        load_schema(str(tmp_path / "broken.json"))
+    with pytest.raises(ConfigError):
+        load_schema(str(tmp_path / "missing.json"))
+
+
+def test_what_routes_name_is_read_once_and_as_they_mean_it() -> None:
+    pets, schema = DOCUMENTS.resolve() / "pets.yaml", DOCUMENTS.resolve() / "pet.schema.json"
+    source = document_source(
+        parse(
+            'version: 1\nupstreams: [{id: u, targets: [{url: "http://127.0.0.1:1"}]}]\nroutes:\n'
+            f"- {{id: a, upstream: u, match: {{path: /a, methods: [POST]}}, request: {{schema: {schema}}}}}\n"
+            "- {id: b, upstream: u, match: {path: /b, methods: [POST]}}\n"
+        )
+    )
+    assert source(str(schema)).root == load_schema(str(schema)).root
+    assert source(str(pets)) is source(str(pets))
+    assert source(str(pets)).root is True

@@ -3,7 +3,7 @@
 from typing import Any
 
 from gateway.kernel.faults import CATALOGUE
-from gateway.openapi.load import load_document
+from gateway.openapi.load import load_document, load_schema
 from gateway.openapi.model import EVERYBODY, Audience
 from gateway.openapi.publish.components import Components
 from gateway.openapi.publish.operations import OperationMaker, organization_parameter
@@ -14,6 +14,7 @@ from gateway.settings import parse
 from tests.contract_documents import DOCUMENTS
 
 PETS, _ = load_document(str(DOCUMENTS.resolve() / "pets.yaml"))
+SCHEMA = load_schema(str(DOCUMENTS.resolve() / "pet.schema.json"))
 ORGANIZATION = {"$ref": "#/components/parameters/organization"}
 
 
@@ -27,7 +28,7 @@ def operations(routes: str, audience: Audience = EVERYBODY, rest: str = "") -> d
         'version: 1\nupstreams: [{id: u, targets: [{url: "http://127.0.0.1:1"}]}]\n' + f"routes: [{routes}]\n{rest}"
     )
     components = Components()
-    documents = {"pets.yaml": PETS}
+    documents = {"pets.yaml": PETS, "pet.schema.json": SCHEMA}
     replies, errors = Replies(config, components.schema, ()), PossibleErrors(config, CATALOGUE, audience)
     maker = OperationMaker(config, documents.get, audience, components, replies, errors)
     made = [maker.make(item) for item in path_items(config.routes, audience)]
@@ -74,6 +75,18 @@ def test_what_the_document_says() -> None:
     assert operations(replies)["a"]["summary"] == "Add a pet."
     unknown = f"{{id: a, upstream: u, match: {{path: /a, methods: [GET]}}, {request('nothing')}}}"
     assert "summary" not in operations(unknown)["a"]
+
+
+def test_a_schema_of_the_body() -> None:
+    schema = "request: {schema: pet.schema.json}"
+    made = operations(f"{{id: a, upstream: u, match: {{path: /a, methods: [GET, PUT]}}, {schema}}}")
+    assert made["a-put"]["requestBody"] == {
+        "required": True,
+        "content": {"application/json": {"schema": SCHEMA.root}},
+    }
+    assert "requestBody" not in made["a-get"]
+    missing = operations("{id: a, upstream: u, match: {path: /a, methods: [PUT]}, request: {schema: missing.json}}")
+    assert "requestBody" not in missing["a"]
 
 
 def test_parameters_of_the_gateway() -> None:
