@@ -25,10 +25,10 @@ class StreamError(Exception):
         """The status of a refusal, 0 where the connection failed."""
 
 
-def session(token: str) -> aiohttp.ClientSession:
+def session(token: str, silent_s: float = SILENT_S) -> aiohttp.ClientSession:
     """Return a session for `lines`, in a running event loop."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=None, sock_read=SILENT_S))
+    return aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=None, sock_read=silent_s))
 
 
 async def lines(client: aiohttp.ClientSession, admin: str, query: dict[str, str]) -> AsyncIterator[bytes]:
@@ -47,7 +47,7 @@ async def lines(client: aiohttp.ClientSession, admin: str, query: dict[str, str]
                 if line.strip():
                     yield line.strip()
     except TimeoutError:
-        raise StreamError(f"the gateway is silent for {SILENT_S:g} s") from None
+        raise StreamError("the gateway has sent nothing for too long") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise StreamError(f"no gateway answers: {getattr(error, 'strerror', None) or error}") from None
     raise StreamError("the gateway has ended the connection")

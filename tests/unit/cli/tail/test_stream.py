@@ -6,6 +6,7 @@ import pytest
 
 from gateway.cli.tail.stream import StreamError, lines, merged, session
 from tests.canned_admin import admin
+from tests.unit.fleet.test_peers import peer
 
 
 async def read(address: str, query: dict[str, str] | None = None, token: str = "") -> tuple[list[bytes], StreamError]:
@@ -36,6 +37,12 @@ async def test_a_refusal_without_a_reason_has_its_status(body: bytes) -> None:
     with admin(403, body) as (address, _):
         _, error = await read(address)
     assert (str(error), error.status) == ("it answers 403", 403)
+
+
+async def test_a_silent_gateway_is_given_up() -> None:
+    async with peer(None) as (address, _), session("", 0.05) as client:
+        with pytest.raises(StreamError, match="sent nothing for too long"):
+            await anext(lines(client, address, {}))
 
 
 async def test_nobody_there_is_no_refusal() -> None:
