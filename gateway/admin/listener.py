@@ -94,6 +94,11 @@ class AdminListener:
     def __repr__(self) -> str:
         return f"<AdminListener {self.address} {'listening' if self._runner else 'closed'}>"
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it has been started and nobody has begun to close it."""
+        return self._runner is not None
+
     async def start(self, sock: socket.socket | None = None) -> None:
         """Listen on `sock`, or on a new socket.
 

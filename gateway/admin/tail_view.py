@@ -1,6 +1,7 @@
 """The page of the admin listener that follows access lines: JSON, a line each, for as long as the reader stays."""
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -21,11 +22,16 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def tail_view(
-    tail: Tail, poll_s: float = POLL_S, quiet_s: float = QUIET_S, ready_within_s: float = READY_WITHIN_S
+    tail: Tail,
+    is_open: Callable[[], bool],
+    poll_s: float = POLL_S,
+    quiet_s: float = QUIET_S,
+    ready_within_s: float = READY_WITHIN_S,
 ) -> View:
     """Follow the access lines that pass the filter of the parameters; see `RecordFilter`.
 
-    The first line says from how many workers, a line with the event `lost` how many lines the reader was too slow for.
+    The first line says whether all workers are followed, a line with the event `lost` how many lines the reader was too
+    slow for. It ends when the listener is no longer `is_open`.
     """
 
     async def view(request: web.BaseRequest) -> web.StreamResponse:
@@ -36,7 +42,7 @@ def tail_view(
         try:
             with tail.follow() as follower:
                 await _ready(follower, poll_s, ready_within_s)
-                return await _follow(request, follower, wanted, poll_s, quiet_s)
+                return await _follow(request, follower, wanted, is_open, poll_s, quiet_s)
         except TooManyFollowersError:
             return json_reply(503, {"error": "too many follow already"})
 
@@ -52,7 +58,12 @@ async def _ready(follower: Follower, poll_s: float, within_s: float) -> None:
 
 
 async def _follow(
-    request: web.BaseRequest, follower: Follower, wanted: RecordFilter, poll_s: float, quiet_s: float
+    request: web.BaseRequest,
+    follower: Follower,
+    wanted: RecordFilter,
+    is_open: Callable[[], bool],
+    poll_s: float,
+    quiet_s: float,
 ) -> web.StreamResponse:
     loop = asyncio.get_running_loop()
     response = web.StreamResponse(headers={"Server": SERVER, "Cache-Control": "no-store"})
@@ -65,7 +76,7 @@ async def _follow(
             await response.write(sent)
             sent_at_s = loop.time()
         await asyncio.sleep(poll_s)
-        if request.transport is None or request.transport.is_closing():
+        if request.transport is None or request.transport.is_closing() or not is_open():
             return response
         sent = b"".join([line + b"\n" for line in follower.lines() if _passes(line, wanted)])
         if follower.lost:

@@ -55,7 +55,8 @@ def add_pages(
     admin.views |= views(snapshot, pool, audit, fleet, history)
     admin.changes |= changes(reload, pool, audit.trail) | TargetChanges(snapshot, audit.trail, SYSTEM_CLOCK).handlers()
     admin.resources |= KeyResources(lambda: snapshot().config, pool.threads, audit.trail).handlers()
-    admin.resources["/tail"] = {"GET": tail_view(Tail(lambda: [worker.lines for worker in pool.everybody]))}
+    tail = Tail(lambda: [worker.lines for worker in pool.everybody])
+    admin.resources["/tail"] = {"GET": tail_view(tail, lambda: admin.is_open)}
 
 
 def audit_trail(snapshot: Callable[[], Snapshot], pool: WorkerPool) -> SharedAuditTrail:

@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import os
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from json import JSONDecodeError
@@ -49,7 +50,8 @@ async def lines(client: aiohttp.ClientSession, admin: str, query: dict[str, str]
     except TimeoutError:
         raise StreamError("the gateway has sent nothing for too long") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise StreamError(f"no gateway answers: {getattr(error, 'strerror', None) or error}") from None
+        errno = getattr(error, "errno", None)
+        raise StreamError(f"no gateway answers: {os.strerror(errno) if errno else error}") from None
     raise StreamError("the gateway has ended the connection")
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,13 +21,15 @@ BEARER = {"Authorization": "Bearer sesame"}
 
 @asynccontextmanager
 async def following(
-    ring: LineRing, quiet_s: float = 10.0, ready_within_s: float = 10.0
+    ring: LineRing, quiet_s: float = 10.0, ready_within_s: float = 10.0, is_open: Callable[[], bool] | None = None
 ) -> AsyncIterator[tuple[aiohttp.ClientSession, Tail]]:
     """A client of an admin listener that follows `ring`, whose worker knows it already."""
     ring.is_writing = True
     state, tail = State(), Tail(lambda: [ring])
     admin = AdminListener("127.0.0.1:0", state.node, state.readiness, token="sesame")
-    admin.resources["/tail"] = {"GET": tail_view(tail, 0.01, quiet_s, ready_within_s)}
+    admin.resources["/tail"] = {
+        "GET": tail_view(tail, is_open or (lambda: admin.is_open), 0.01, quiet_s, ready_within_s)
+    }
     await admin.start()
     try:
         async with aiohttp.ClientSession(f"http://{admin.address}", headers=BEARER) as client:
@@ -66,6 +68,16 @@ async def test_a_reader_learns_how_many_lines_it_has_missed() -> None:
         for _ in range(ENTRIES + 3):
             ring.put(record())
         assert await line(reply) == {"event": "lost", "lines": 3}
+
+
+async def test_it_ends_when_the_listener_is_about_to_be_closed() -> None:
+    is_open = [True]
+    async with following(LineRing(), is_open=lambda: bool(is_open)) as (client, tail), client.get("/tail") as reply:
+        await line(reply)
+        is_open.clear()
+        async with asyncio.timeout(10):
+            assert await reply.content.read() == b""
+        assert repr(tail) == "<Tail 0 followers>"
 
 
 async def test_an_empty_line_says_that_both_are_there() -> None:

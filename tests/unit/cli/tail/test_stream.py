@@ -47,7 +47,7 @@ async def test_a_silent_gateway_is_given_up() -> None:
 
 async def test_nobody_there_is_no_refusal() -> None:
     error = (await read("127.0.0.1:1"))[1]
-    assert (error.status, str(error)[:20]) == (0, "no gateway answers: ")
+    assert (error.status, str(error)) == (0, "no gateway answers: Connection refused")
 
 
 @pytest.mark.parametrize("address", ["https://127.0.0.1:1", "http://", "127.0.0.1:port"])
