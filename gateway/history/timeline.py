@@ -88,8 +88,13 @@ class Timeline:
                 add_to(self._tables[dimension], name, counts)
 
     def advance(self, now: float) -> None:
-        """End the slots that are over at `now`. After a long pause only as many as are kept are added."""
+        """End the slots that are over at `now`. After a long pause only as many as are kept are added.
+
+        A clock that was set back by more than a slot has the present slots begin anew.
+        """
         second, ten = int(now), _ten_of(now)
+        if ten < self._ten:
+            self._second, self._ten = second, ten
         while self._second < second:
             self.seconds.append(point(self._second, self._counts))
             self._second, self._counts = max(self._second + 1, second - SECONDS), [0] * WIDTH

@@ -55,9 +55,13 @@ def test_after_a_long_pause_only_the_slots_that_are_kept_are_added() -> None:
 def test_a_clock_that_is_set_back_does_no_harm() -> None:
     timeline = Timeline(1000.0)
     timeline.add(tables(1))
-    timeline.advance(900.0)
-    timeline.advance(1001.0)
-    assert [(each.at, each.requests) for each in timeline.seconds] == [(1000, 1)]
+    timeline.advance(400.0)
+    timeline.advance(401.0)
+    timeline.advance(399.5)
+    assert [(each.at, each.requests) for each in timeline.seconds] == [(400, 1)]
+    timeline.advance(411.0)
+    assert [(each.at, each.requests) for each in timeline.tens] == [(390, 1), (400, 0)]
+    assert requests(timeline.rows("1h", "route")["orders",]) == 1
 
 
 def test_the_minutes_of_a_name_are_a_line() -> None:
