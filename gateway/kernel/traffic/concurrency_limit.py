@@ -8,6 +8,8 @@ window of its own now and then:
                   of calls at which durations last became longer (the cubic of RFC 9438)
     longer        the service is at its limit. The limit falls a little below the calls that there were, and in
                   proportion to the duration if it was longer in the window before, too
+    not much, but fewer calls were answered at a higher rate not long ago
+                  the limit falls a little, and then grows slowly near the number of those calls
 
 Most windows are spent just below the point where more calls only make all of them slower.
 """
@@ -22,6 +24,10 @@ _SURE = 2.0
 """How many times larger than its standard error the difference has to be beside that."""
 _LEAST_CALLS = 30
 """In a window, whatever the limit."""
+_WORSE = 0.03
+"""The logarithm by which the rate has to be lower than the best one was with fewer calls, beside that."""
+_FADES = 0.002
+"""By how much the logarithm of the best rate falls in each window, so that it is measured again."""
 _BACK = 0.92
 _PLATEAU_WINDOWS = 30
 """How many windows pass until the limit is where it was too high."""
@@ -52,6 +58,7 @@ class ConcurrencyLimit:
         self._windows_since = 0
         self._windows = 0
         self._base, self._base_error = math.nan, 0.0
+        self._best_rate, self._best_error, self._best_calls = -math.inf, 0.0, 0
         self._was_longer = False
         self._measuring = False
         self._since = -math.inf
@@ -88,11 +95,14 @@ class ConcurrencyLimit:
         if self._measuring or self.limit == self._bounds.least or math.isnan(self._base):
             self._measuring = False
             if mean - self._base > _LONGER:  # the service has become slower: what was too high says nothing any more
-                self._too_high = 0.0
+                self._too_high, self._best_rate = 0.0, -math.inf
             self._base, self._base_error = mean, error
         longer = mean - self._base
         if longer > _LONGER + _SURE * math.hypot(error, self._base_error):
             self._fall(longer)
+        elif self._is_worse(mean, error):
+            self._fall(longer)
+            self._too_high = float(self._best_calls)
         else:
             self._was_longer = False
             self._windows_since += 1
@@ -104,9 +114,19 @@ class ConcurrencyLimit:
             self._measuring = True
             self.limit = max(self._bounds.least, min(self.limit, self._most_in_flight) // 2)
 
+    def _is_worse(self, mean: float, error: float) -> bool:
+        """Return whether fewer calls at once were answered at a higher rate, and keep the best rate."""
+        rate = math.log(max(1, self._most_in_flight)) - mean  # Little's law
+        self._best_rate -= _FADES
+        if rate >= self._best_rate:
+            self._best_rate, self._best_error, self._best_calls = rate, error, self._most_in_flight
+            return False
+        sure = _WORSE + _SURE * math.hypot(error, self._best_error)
+        return self._most_in_flight > self._best_calls and rate < self._best_rate - sure
+
     def _fall(self, longer: float) -> None:
         reached = min(self._limit, float(max(self._most_in_flight, self._bounds.least)))
-        part = max(0.5, math.exp(-longer)) if self._was_longer else _BACK
+        part = max(0.5, math.exp(-longer)) if self._was_longer and longer > _LONGER else _BACK
         self._too_high, self._windows_since, self._was_longer = reached, 0, True
         self._limit = max(float(self._bounds.least), reached * part)
 

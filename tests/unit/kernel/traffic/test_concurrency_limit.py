@@ -61,6 +61,38 @@ def test_a_service_that_is_twice_as_slow_past_50_calls_is_kept_near_its_best(noi
     assert 40 <= outcome.limit <= 55
 
 
+def simulate_on_the_way(way_s: float, for_s: float = 30.0) -> float:
+    """Return the calls per second of 90 callers whose calls and replies are up to `way_s` on their way.
+
+    The service takes twice as long for calls that arrive while it has 50, and it never knows of all that are under way.
+    """
+    chance = random.Random(1)
+    limit = ConcurrencyLimit(LimitBounds(10, 500))
+    now, waiting, calls, served, answered = 0.0, 90, 0, 0, 0
+    events: list[tuple[float, str, float]] = []
+    while now < for_s:
+        while waiting and calls < limit.limit:
+            waiting, calls = waiting - 1, calls + 1
+            heappush(events, (now + chance.random() * way_s, "arrives", now))
+        now, event, began = heappop(events)
+        if event == "arrives":
+            served += 1
+            heappush(events, (now + 2 * CALL_S * (1 if served <= 50 else 2), "is served", began))
+        elif event == "is served":
+            served -= 1
+            heappush(events, (now + chance.random() * way_s, "ends", began))
+        else:
+            limit.done(began, now, calls)
+            waiting, calls = waiting + 1, calls - 1
+            answered += now > for_s / 3
+    return answered / (for_s * 2 / 3)
+
+
+@pytest.mark.parametrize("way_s", [0.003, 0.01, 0.02])
+def test_calls_on_their_way_do_not_hide_that_fewer_are_served_better(way_s: float) -> None:
+    assert simulate_on_the_way(way_s) >= 0.84 * 50 / (2 * CALL_S + way_s)
+
+
 def test_a_service_that_serves_50_at_once_is_used_and_others_wait_here() -> None:
     outcome = simulate(lambda calls: CALL_S * max(1, calls / 50))
     assert outcome.per_second >= 0.97 * BEST
