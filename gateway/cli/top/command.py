@@ -19,6 +19,7 @@ from gateway.cli.top.overview import (
     READY,
     SORTS,
     TABLES,
+    TARGETS,
     GatewayPages,
     Overview,
     TopSort,
@@ -99,6 +100,10 @@ def _fetch(admins: Sequence[str], rows: int, sort: TopSort) -> Overview:
     histories, missed = ask_all(admins, HISTORY, WITHIN_S, "total")
     here = [admin for admin, _ in histories]
     limiters = dict(ask_all(here, LIMITER, WITHIN_S, "workers")[0])
+    targets = dict(ask_all(here, TARGETS, WITHIN_S, "upstreams")[0])
     ready = dict(ask_all(here, READY, WITHIN_S, "status")[0])
-    pages = [GatewayPages(admin, page, limiters.get(admin), ready.get(admin)) for admin, page in histories]
+    pages = [
+        GatewayPages(admin, page, limiters.get(admin), targets.get(admin), ready.get(admin))
+        for admin, page in histories
+    ]
     return overview(pages, missed, rows, sort)

@@ -4,7 +4,7 @@ Rates are those of the last minute. Counts add up; of percentiles of several gat
 cannot be added up.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -14,7 +14,7 @@ TopTable: TypeAlias = Literal["routes", "keys", "organizations", "targets"]
 TopSort: TypeAlias = Literal["requests", "errors", "limited", "p50", "p95", "p99", "name"]
 TABLES: tuple[TopTable, ...] = get_args(TopTable)
 SORTS: tuple[TopSort, ...] = get_args(TopSort)
-HISTORY, LIMITER, READY = "/history?span=1m&rows=200", "/limiter", "/readyz"
+HISTORY, LIMITER, TARGETS, READY = "/history?span=1m&rows=200", "/limiter", "/targets", "/readyz"
 """The pages of a gateway that are needed."""
 
 _NAMES: dict[TopTable, tuple[str, ...]] = {
@@ -63,7 +63,21 @@ class GatewayPages(msgspec.Struct):
     admin: str
     history: dict[str, Any]
     limiter: dict[str, Any] | None = None
+    targets: dict[str, Any] | None = None
     ready: dict[str, Any] | None = None
+
+
+class TargetOut(msgspec.Struct):
+    """A target that is not called, or an upstream whose circuit is open: then `target` is None.
+
+    `since` is an ISO date, None where it is not known, `admin` the gateway that says so.
+    """
+
+    upstream: str
+    target: str | None
+    state: str
+    since: str | None
+    admin: str
 
 
 class Overview(msgspec.Struct):
@@ -75,6 +89,7 @@ class Overview(msgspec.Struct):
     keys: list[TopRow]
     organizations: list[TopRow]
     targets: list[TopRow]
+    targets_out: list[TargetOut]
     near_limits: list[dict[str, Any]]
     errors: list[dict[str, Any]]
     not_answered: list[str]
@@ -89,6 +104,7 @@ def overview(pages: Sequence[GatewayPages], not_answered: Sequence[str], most: i
         [_gateway(each) for each in pages],
         _combined("all", [(each.history["total"], _seconds(each.history)) for each in pages]),
         **tables,
+        targets_out=[out for each in pages for out in _targets_out(each)],
         near_limits=_near_limits(pages)[:most],
         errors=_errors(pages)[:most],
         not_answered=[*not_answered],
@@ -150,6 +166,16 @@ def _gateway(pages: GatewayPages) -> TopGateway:
         None if not states else "up" if all(state.get("up") for state in states) else "away",
         round(pages.history["total"]["requests"] / _seconds(pages.history), 2),
     )
+
+
+def _targets_out(pages: GatewayPages) -> Iterator[TargetOut]:
+    for upstream in (pages.targets or {}).get("upstreams", ()):
+        circuit = upstream.get("circuit")
+        if circuit is not None and circuit["state"] != "closed":
+            yield TargetOut(upstream["id"], None, f"circuit {circuit['state']}", circuit.get("since"), pages.admin)
+        for target in upstream["targets"]:
+            if target["state"] != "up":
+                yield TargetOut(upstream["id"], target["url"], target["state"], target.get("since"), pages.admin)
 
 
 def _near_limits(pages: Sequence[GatewayPages]) -> list[dict[str, Any]]:

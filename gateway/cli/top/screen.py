@@ -6,13 +6,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from gateway.cli.top.overview import Overview, TopRow, TopSort, TopTable
+from gateway.cli.top.overview import Overview, TargetOut, TopRow, TopSort, TopTable
 from gateway.observe.access_log import printable
 
 KEYS = "r routes  k keys  o organisations  t targets  s sort  q quit"
 _ALARMING_RATE = 0.01
 _MOST_NEAR = 5
 _MOST_ERRORS = 5
+_MOST_OUT = 10
 
 
 def screen(overview: Overview, table: TopTable, sort: TopSort, *, keys: bool) -> RenderableType:
@@ -22,6 +23,7 @@ def screen(overview: Overview, table: TopTable, sort: TopSort, *, keys: bool) ->
         parts.append(_near_limits(overview))
     if overview.errors:
         parts.append(_errors(overview))
+    parts += [_out(out, len(overview.gateways)) for out in overview.targets_out[:_MOST_OUT]]
     parts += [Text(printable(f"not asked: {why}"), "yellow") for why in overview.not_answered]
     if keys:
         parts.append(Text(KEYS, "dim"))
@@ -79,6 +81,12 @@ def _errors(overview: Overview) -> Table:
         about = [Text(printable(str(error[name] or "-"))) for name in ("status", "code", "source", "reason")]
         table.add_row(*about, f"{error['requests_per_s']:.1f}")
     return table
+
+
+def _out(out: TargetOut, gateways: int) -> Text:
+    since = "" if out.since is None else f" since {out.since}"
+    by = f", says {out.admin}" if gateways > 1 else ""
+    return Text(printable(f"{out.upstream} {out.target or ''}".rstrip() + f": {out.state}{since}{by}"), "red")
 
 
 def _percent(share: float) -> str:

@@ -20,6 +20,7 @@ PAGES = {
         keys=[{"key": "acme-ci", **measures(60)}],
     ),
     "/limiter": {"workers": [{"redis": {"up": True}}]},
+    "/targets": {"upstreams": [{"id": "u", "circuit": None, "targets": [{"url": "http://a", "state": "down"}]}]},
     "/readyz": {"status": "ready", "reasons": []},
 }
 
@@ -40,6 +41,7 @@ def test_programs_get_numbers() -> None:
         {"admin": one, "ready": True, "redis": "up", "requests_per_s": 10.0},
         {"admin": two, "ready": False, "redis": None, "requests_per_s": 10.0},
     ]
+    assert [(out["target"], out["state"], out["admin"]) for out in found["targets_out"]] == [("http://a", "down", one)]
     assert found["not_answered"][0].startswith("127.0.0.1:1: no gateway answers")
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.cli.top.overview import GatewayPages, TopSort, overview
+from gateway.cli.top.overview import GatewayPages, TargetOut, TopSort, overview
 from tests.unit.cli.top.pages import error, history, measures, near
 
 
@@ -78,7 +78,7 @@ def test_rows_are_sorted_and_as_many_as_are_asked_for(sort: TopSort, first: str)
 def test_redis_is_away_when_a_worker_says_so() -> None:
     def state(*redis: dict[str, bool] | None) -> str | None:
         workers = [{"redis": each} for each in redis]
-        page = GatewayPages("a:1", history(), {"workers": workers}, {"status": "ready"})
+        page = GatewayPages("a:1", history(), {"workers": workers}, None, {"status": "ready"})
         (gateway,) = overview([page], [], 1, "name").gateways
         assert gateway.ready
         return gateway.redis
@@ -101,3 +101,20 @@ def test_errors_of_one_kind_add_up() -> None:
         [pages(errors=[error(503, 60), error(502, 6)]), pages("b:1", errors=[error(503, 30)])], [], 10, "name"
     ).errors
     assert [(each["status"], each["requests_per_s"]) for each in found] == [(503, 1.5), (502, 0.1)]
+
+
+def test_targets_that_are_out_are_named() -> None:
+    targets = [
+        {"url": "http://a", "state": "up"},
+        {"url": "http://b", "state": "ejected", "since": "2026-11-30T01:59:00.000Z"},
+    ]
+    upstreams = [
+        {"id": "orders", "circuit": {"state": "open"}, "targets": targets},
+        {"id": "stock", "circuit": {"state": "closed"}, "targets": []},
+        {"id": "mail", "circuit": None, "targets": []},
+    ]
+    page = GatewayPages("a:1", history(), None, {"upstreams": upstreams})
+    assert overview([page, pages("b:1")], [], 10, "name").targets_out == [
+        TargetOut("orders", None, "circuit open", None, "a:1"),
+        TargetOut("orders", "http://b", "ejected", "2026-11-30T01:59:00.000Z", "a:1"),
+    ]

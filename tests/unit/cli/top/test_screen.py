@@ -25,9 +25,11 @@ def test_everything_is_shown_and_nothing_moves_the_cursor() -> None:
         "near_limits": [near("acme-ci", 3)],
         "errors": [error(503, 60)],
     }
-    page = GatewayPages("a:1", history(**tables), {"workers": [{"redis": {"up": False}}]}, None)
+    targets = [{"url": "http://a", "state": "down", "since": "2026-11-30T01:59:00.000Z"}]
+    upstreams = {"upstreams": [{"id": "u", "circuit": {"state": "open"}, "targets": targets}]}
+    page = GatewayPages("a:1", history(**tables), {"workers": [{"redis": {"up": False}}]}, upstreams)
     text = shown(
-        overview([page, GatewayPages("b:1", history(), None, {"status": "ready"})], ["c:1: gone"], 10, "requests")
+        overview([page, GatewayPages("b:1", history(), None, None, {"status": "ready"})], ["c:1: gone"], 10, "requests")
     )
     assert "20.0 requests/s  5xx 1.0 %  4xx 10.0 %  limited 1.0/s" in text
     assert "a:1  10.0/s  not ready  redis away" in text
@@ -38,6 +40,8 @@ def test_everything_is_shown_and_nothing_moves_the_cursor() -> None:
     assert ["acme-ci", "-", "minute", "3/300"] in lines
     assert ["503", "1004", "gateway", "upstream_refused", "1.0"] in lines
     assert "not asked: c:1: gone" in text
+    assert "u: circuit open, says a:1" in text
+    assert "u http://a: down since 2026-11-30T01:59:00.000Z, says a:1" in text
     assert "\x1b" not in text
 
 
