@@ -20,11 +20,19 @@ class Components:
     def __init__(self) -> None:
         self.schemas: dict[str, Any] = dict(ENVELOPE)
         self._names: dict[tuple[str, str], str] = {}
+        self._pending: list[tuple[ApiDocument, str, str]] = []
 
     def schema(self, document: ApiDocument, schema: Any) -> Any:
         """Return a schema of `document` whose references lead to the components of the document that is made."""
+        made = self._converted(document, schema)
+        while self._pending:  # one after the other: documents may have chains of any length
+            origin, name, own = self._pending.pop()
+            self.schemas[own] = self._converted(origin, origin.schemas[name])
+        return made
+
+    def _converted(self, document: ApiDocument, schema: Any) -> Any:
         if isinstance(schema, list):
-            return [self.schema(document, part) for part in schema]
+            return [self._converted(document, part) for part in schema]
         if not isinstance(schema, dict):
             return schema
         made: dict[str, Any] = {}
@@ -32,9 +40,9 @@ class Components:
             if name == "$ref" and isinstance(part, str):
                 made[name] = self._reference(document, part.removeprefix(DEFINITION))
             elif name in _NAMED and isinstance(part, dict):
-                made[name] = {member: self.schema(document, each) for member, each in part.items()}
+                made[name] = {member: self._converted(document, each) for member, each in part.items()}
             elif name not in _DATA:
-                made[name] = self.schema(document, part)
+                made[name] = self._converted(document, part)
             elif name != "default" or _fits(document, schema):
                 made[name] = part
         return made
@@ -51,7 +59,7 @@ class Components:
                 made, number = f"{wanted}-{number}", number + 1
             self._names[key] = made
             self.schemas[made] = True
-            self.schemas[made] = self.schema(document, document.schemas[name])
+            self._pending.append((document, name, made))
         return f"{COMPONENT}{self._names[key]}"
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.openapi.load import load_document
-from gateway.openapi.model import Audience, Response
+from gateway.openapi.model import EVERYBODY, Audience, Response
 from gateway.settings.schema.routing import RouteSettings
 
 DOCUMENT, _ = load_document(str(Path("tests/documents/pets.yaml")))
@@ -38,6 +38,7 @@ def test_a_reader_sees_what_the_key_may_use() -> None:
     assert Audience("free").may_use(open_to_all, "GET")
     assert not Audience("free").may_use(keyed, "GET")
     assert Audience("free", keyed=True).may_use(keyed, "GET")
+    assert not EVERYBODY._replace(hidden=frozenset({"a"})).may_use(open_to_all, "GET")
     assert not Audience("free", keyed=True, routes=frozenset({"b"})).may_use(keyed, "GET")
     limited = Audience("free", keyed=True, routes=frozenset({"a"}), methods=frozenset({"GET"}))
     assert [limited.may_use(keyed, method) for method in ("GET", "POST")] == [True, False]

@@ -25,6 +25,13 @@ def test_references_lead_to_components() -> None:
     assert components.schemas["Tag_x_"] == {"type": "string"}
 
 
+def test_chains_of_schemas_may_be_long() -> None:
+    chain = {f"S{number}": {"properties": {"next": {"$ref": f"#/$defs/S{number + 1}"}}} for number in range(3000)}
+    components = Components()
+    components.schema(document("a", **chain, S3000=True), {"$ref": "#/$defs/S0"})
+    assert components.schemas["S2999"] == {"properties": {"next": {"$ref": "#/components/schemas/S3000"}}}
+
+
 def test_data_stays_as_it_is() -> None:
     schema = {
         "examples": [{"$ref": "#/components/examples/x"}],

@@ -14,6 +14,7 @@ from gateway.settings import parse
 from tests.contract_documents import DOCUMENTS
 
 PETS, _ = load_document(str(DOCUMENTS.resolve() / "pets.yaml"))
+WEATHER, _ = load_document(str(DOCUMENTS.resolve() / "apis" / "weather.yaml"))
 SCHEMA = load_schema(str(DOCUMENTS.resolve() / "pet.schema.json"))
 ORGANIZATION = {"$ref": "#/components/parameters/organization"}
 
@@ -28,7 +29,7 @@ def operations(routes: str, audience: Audience = EVERYBODY, rest: str = "") -> d
         'version: 1\nupstreams: [{id: u, targets: [{url: "http://127.0.0.1:1"}]}]\n' + f"routes: [{routes}]\n{rest}"
     )
     components = Components()
-    documents = {"pets.yaml": PETS, "pet.schema.json": SCHEMA}
+    documents = {"pets.yaml": PETS, "weather.yaml": WEATHER, "pet.schema.json": SCHEMA}
     replies, errors = Replies(config, components.schema, ()), PossibleErrors(config, CATALOGUE, audience)
     maker = OperationMaker(config, documents.get, audience, components, replies, errors)
     made = [maker.make(item) for item in path_items(config.routes, audience)]
@@ -75,6 +76,15 @@ def test_what_the_document_says() -> None:
     assert operations(replies)["a"]["summary"] == "Add a pet."
     unknown = f"{{id: a, upstream: u, match: {{path: /a, methods: [GET]}}, {request('nothing')}}}"
     assert "summary" not in operations(unknown)["a"]
+
+
+def test_every_kind_of_parameter() -> None:
+    route = "{id: a, upstream: u, match: {path: /a, methods: [GET]}, auth: none, request: {openapi: weather.yaml, operation: get-weather}}"
+    found = {each["name"]: each for each in operations(route)["a"]["parameters"]}
+    assert "application/json" in found["at"]["content"]
+    assert "schema" not in found["at"]
+    assert (found["units"]["deprecated"], found["q"]["example"]) == (True, "London,gb")
+    assert (found["kinds"]["style"], found["kinds"]["explode"]) == ("spaceDelimited", False)
 
 
 def test_a_schema_of_the_body() -> None:
