@@ -29,7 +29,7 @@ local ok, reply = pcall(function()
     try('ZADD', KEYS[1], now, ARGV[4])
     if try('ZCARD', KEYS[1]) > most then
       remove({ARGV[4]})
-      return {0, 'there are too many gateways'}
+      return {0, 'ERR there are too many gateways'}
     end
     try('HSET', KEYS[2], ARGV[4], ARGV[5])
     try('PEXPIRE', KEYS[1], alive)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 import msgspec
+import structlog
 
 from gateway.fleet.query import FleetAction, FleetQuery
 from gateway.fleet.record import FleetMembers, GatewayRecord
@@ -46,6 +47,7 @@ class FleetMembership:
         self._read_at_s = float("-inf")
         self._known: tuple[GatewayRecord, ...] = ()
         self._has_left = False
+        self._is_refused = False
 
     def __repr__(self) -> str:
         return f"<FleetMembership {len(self._known)} known>"
@@ -62,9 +64,16 @@ class FleetMembership:
             return
         # Not at the same time for all gateways that were started together.
         self._next_s = now_s + ANNOUNCE_S * (0.75 + self._chance() / 2)
-        await self._query("announce", own)
+        self._log_refusal((await self._query("announce", own)).stale)
         if now_s - self._read_at_s > REMEMBER_S:
             await self.members()
+
+    def _log_refusal(self, reason: str) -> None:
+        """Log once why Redis answers and refuses the record. That it is away is logged by others."""
+        is_refused = reason.partition(" ")[0].isupper()  # Redis's error codes are
+        if is_refused and not self._is_refused:
+            structlog.get_logger().warning("unknown to other gateways", reason=reason)
+        self._is_refused = is_refused
 
     async def members(self) -> FleetMembers:
         """Return all gateways of the fleet, this one first.

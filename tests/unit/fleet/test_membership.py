@@ -1,9 +1,11 @@
 """fleet/membership.py: a gateway announces itself, and remembers the others."""
 
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.fleet.membership import ANNOUNCE_S, NO_WORKER, REMEMBER_S, FleetMembership, OwnRecord, advertised_address
 from gateway.fleet.query import FleetQuery
@@ -95,3 +97,15 @@ def test_the_configuration_says_where_a_gateway_is_reached(
     bound: str, advertised: Address | None, expected: Address
 ) -> None:
     assert advertised_address(bound, advertised) == expected
+
+
+async def test_a_record_that_redis_refuses_is_logged_once() -> None:
+    fleet = Fleet()
+    found: list[str] = []
+    for stale in ("away", "ERR no", "ERR no", "", "NOPERM no"):
+        fleet.response = partial(msgspec.json.encode, FleetMembers((), stale))
+        fleet.clock.advance(2 * ANNOUNCE_S)
+        with capture_logs() as lines:
+            await fleet.membership.tick()
+        found += [line["reason"] for line in lines]
+    assert found == ["ERR no", "NOPERM no"]
