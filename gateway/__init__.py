@@ -29,6 +29,7 @@ The life of a request
         record             stages/record.py           metrics, the access line and the recent errors, however it ended
         count usage        stages/count_usage.py      with `observability.usage`: what the caller is invoiced for
         export spans       stages/export_spans.py     with `observability.traces`: what OpenTelemetry gets to see of it
+        capture            capture/capturer.py        with `observability.capture`: the start of what failed, redacted
 
     An error is raised where it is found and becomes a reply in one place, `Gateway._answer`. Every reply is recorded.
 
@@ -41,6 +42,7 @@ Layers (each imports only those below it; import-linter checks)
         pipeline > stages | reuse           the life of a request; stages do not import one another. reuse: replies that
                                             answer more than one request
         history                             the last hour: what workers count, targets, reloads
+        capture                             (beside it) what operators may look at of failed exchanges
         exchange                            one request and all about it
         key_management                      changes of keys in Redis, by commands and over HTTP
         usage | config_diff | keystore      reports of limits; `gateway diff`; keys that are kept in Redis

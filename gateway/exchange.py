@@ -88,7 +88,8 @@ class Exchange(msgspec.Struct):
     `request_faults` counts what is wrong with it by the contract of its route.
     `decided` is when the limiter had answered, and `called` when the call to the upstream began: readings of the
     monotonic clock, 0 if that has not happened. `span_id` is that of the exported span of this exchange, None without
-    one; the span of the call has the id in `traceparent`.
+    one; the span of the call has the id in `traceparent`. `body_start` is the start of its body, where that may be
+    captured and was in memory as a whole.
     """
 
     request_id: str
@@ -138,6 +139,7 @@ class Exchange(msgspec.Struct):
     decided: float = 0.0
     called: float = 0.0
     span_id: str | None = None
+    body_start: bytes | None = None
 
     @property
     def shows_key(self) -> bool:
@@ -220,6 +222,9 @@ ExportSpans: TypeAlias = Callable[[Exchange, int, float, ShowPath], str | None]
 
 None if nothing is exported.
 """
+
+CaptureFailure: TypeAlias = Callable[[Exchange, int, ShowPath], None]
+"""Captures an exchange that has failed if it is one of those that are asked for, given its status."""
 
 CountUsage: TypeAlias = Callable[[Exchange, int], None]
 """Counts an exchange that has ended in the usage of its caller, given its status."""

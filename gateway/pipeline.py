@@ -118,7 +118,7 @@ class Gateway:
             if x.reservation is not None:
                 await self._finish(x, settle(x, x.reservation, self.recorder.unmeasured))
             if x.answer is not None and len(x.answer.body) > BODY_PIECE_BYTES:
-                x.answer.body = b""  # a slow client must not keep answer and reply in memory
+                x.answer.body = x.answer.body[: self.read_ahead.kept_bytes]  # a slow client must not keep all of it
             compression = self.table.compression if x.route is None else x.route.compression
             if compression is not None:
                 await self._finish(x, compress(x.reply, x, compression, self.compressor))

@@ -35,14 +35,15 @@ _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})  # RFC 9110
 class ReadAhead:
     """The budget in bytes for the bodies that all requests of a worker have read ahead, or are about to.
 
-    At most `most_bytes` are `reserved` at one time.
+    At most `most_bytes` are `reserved` at one time. Of each body the first `kept_bytes` are kept to the end of the
+    exchange, for what captures failures.
     """
 
-    __slots__ = ("_most_bytes", "reserved")
+    __slots__ = ("_most_bytes", "kept_bytes", "reserved")
 
     def __init__(self, most_bytes: float = math.inf) -> None:
         self._most_bytes = most_bytes
-        self.reserved = 0
+        self.reserved = self.kept_bytes = 0
 
     def reserve(self, x: Exchange, size: int) -> bool:
         """Return whether `x` may read ahead `size` bytes in all. If it may, they are reserved."""
@@ -228,12 +229,15 @@ async def read_body(x: Exchange, body: TimedBody, read_ahead: ReadAhead) -> byte
 
     Not more is read than `read_ahead` allows. Raises what `Body.read` raises.
     """
-    if (whole := body.take_whole()) is not None:
-        return whole
-    try:
-        return await _read_body(x, body, read_ahead)
-    finally:
-        x.client_s = body.waited_s
+    found: bytes | Body | None = body.take_whole()
+    if found is None:
+        try:
+            found = await _read_body(x, body, read_ahead)
+        finally:
+            x.client_s = body.waited_s
+    if read_ahead.kept_bytes and isinstance(found, bytes):
+        x.body_start = found[: read_ahead.kept_bytes]
+    return found
 
 
 async def _read_body(x: Exchange, body: Body, read_ahead: ReadAhead) -> bytes | Body:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import structlog
 
-from gateway.exchange import CountActivity, CountUsage, Exchange, ExportSpans, Outcome, ReplySource
+from gateway.exchange import CaptureFailure, CountActivity, CountUsage, Exchange, ExportSpans, Outcome, ReplySource
 from gateway.kernel.faults import KEY_AMBIGUOUS, LIMITER_UNAVAILABLE, RATE_LIMITED, GatewayError
 from gateway.kernel.http.key_scrubbing import decode, fold
 from gateway.kernel.key_format import PREFIX, without_keys
@@ -42,7 +42,7 @@ class Recorder:
     """Counts exchanges and writes their access lines.
 
     `secret_name` is the query parameter that carries keys. `errors` keeps the exchanges that ended in an error; None
-    keeps none. `export_spans`, `count_usage` and `count_activity` are None where that is not wanted.
+    keeps none. `export_spans`, `count_usage`, `count_activity` and `capture` are None where that is not wanted.
     """
 
     def __init__(self, metrics: Metrics, log: AccessLog, secret_name: str, errors: ErrorLog | None = None) -> None:
@@ -51,6 +51,7 @@ class Recorder:
         self.count_activity: CountActivity | None = None
         self.export_spans: ExportSpans | None = None
         self.count_usage: CountUsage | None = None
+        self.capture: CaptureFailure | None = None
         self._log = log
         self._secret = fold(secret_name)
         self._in_flight = metrics.in_flight
@@ -146,6 +147,8 @@ class Recorder:
                 self._log.write(record)
             if errors is not None:
                 errors.write(_lane_of(x, status), error_record(x, status, source, *about, errors.wall()))
+        if self.capture is not None and (status >= 400 or outcome != "answered"):
+            self.capture(x, status, self._path)
 
     def _count(self, x: Exchange, series: ExchangeSeries, total_s: float) -> None:
         """Count what every exchange counts in."""

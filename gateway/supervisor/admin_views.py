@@ -13,6 +13,7 @@ from aiohttp import web
 from gateway import __version__
 from gateway.admin.actor import actor_of
 from gateway.admin.audit_view import audit_view
+from gateway.admin.captures_view import capture_resources
 from gateway.admin.connection import json_reply
 from gateway.admin.description_view import PATH as DESCRIPTION
 from gateway.admin.description_view import describe
@@ -55,6 +56,7 @@ def add_pages(
     admin.views |= views(snapshot, pool, audit, fleet, history)
     admin.changes |= changes(reload, pool, audit.trail) | TargetChanges(snapshot, audit.trail, SYSTEM_CLOCK).handlers()
     admin.resources |= KeyResources(lambda: snapshot().config, pool.threads, audit.trail).handlers()
+    admin.resources |= capture_resources(pool.queryable)
     tail = Tail(lambda: [worker.lines for worker in pool.everybody])
     admin.resources["/tail"] = {"GET": tail_view(tail, lambda: admin.is_open)}
 

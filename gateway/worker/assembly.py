@@ -48,6 +48,7 @@ from gateway.table.compile import build_routes
 from gateway.table.snapshot import Snapshot
 from gateway.table.upstreams import build_health_checks, build_upstreams
 from gateway.tracing.export_queue import ExportQueue
+from gateway.worker.capture import capture_of, captures_query
 from gateway.worker.context import WorkerContext
 from gateway.worker.onlookers import onlookers_of
 from gateway.worker.queries import connections_query, purge_query, query_handlers
@@ -144,8 +145,10 @@ class Assembly:
         errors = ErrorLog(self.context.errors, SYSTEM_CLOCK.wall)
         recorder = Recorder(self.metrics, self.log.access, config.auth.key.query, errors)
         recorder.count_activity = self.activity.count
+        read_ahead = ReadAhead(config.server.limits.read_ahead)
         if self.spans is not None:
             recorder.export_spans = SpanExport(self.spans.offer, SYSTEM_CLOCK.wall, Ids(os.urandom))
+        captures, recorder.capture = capture_of(config, read_ahead)
         if self.usage is not None:
             recorder.count_usage = UsageCounter(self.usage.counts)
         cache = ReplyCache(table.routes, SYSTEM_CLOCK, recorder.unattended)
@@ -156,6 +159,7 @@ class Assembly:
             **about_calls,
             "explain": explain_query(compiled, self.limiter, SYSTEM_CLOCK, stored, self.context.maintenance),
             "purge": purge_query(cache),
+            "captures": captures_query(captures),
             "usage": usage_handler(config, SYSTEM_CLOCK.wall),
         }
         if config.redis is not None and self.limiter.call is not None:
@@ -170,7 +174,7 @@ class Assembly:
             faults=self.snapshot.faults,
             id_field=config.observability.request_id.header,
             callers=stored,
-            read_ahead=ReadAhead(config.server.limits.read_ahead),
+            read_ahead=read_ahead,
             compressor=self.compressor,
             maintenance=self.context.maintenance,
             cache=cache,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.capture.body_redaction import SECRET_NAMES, members_of
 from gateway.kernel.http.key_scrubbing import _resemblance
 from gateway.observe.redact import _NAMES, _field_of
 from tests.architecture.expressions import ambiguity
@@ -20,6 +21,7 @@ TRUSTED = ("gateway/settings/", "gateway/cli/", "gateway/net/redis_url.py")
 """These read the operator's own files and arguments."""
 
 MADE = {
+    "gateway/capture/body_redaction.py": [(members_of(SECRET_NAMES), True)],
     "gateway/kernel/http/key_scrubbing.py": [(_resemblance("x-api-key"), True)],
     "gateway/observe/redact.py": [(_field_of(_NAMES), True)],
 }

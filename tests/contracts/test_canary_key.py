@@ -1,8 +1,8 @@
 """A key never leaves the gateway: wherever a client puts it, it is in nothing that the gateway writes or sends.
 
 Each of SECRETS is put in each of PLACES, for every path that ends in another way; then everything that could be seen
-from outside is searched: replies, log, metrics, spans, what the backend got, every command Redis
-got, and what it keeps.
+from outside is searched: replies, log, metrics, spans, what was captured of failures, what the backend got, every
+command Redis got, and what it keeps.
 """
 
 import asyncio
@@ -100,7 +100,8 @@ async def world(
         redis = f'{{url: "{redis_server.url}", timeout: 2s}}'
         with Collector() as collector:
             traces = (
-                f"{{log: {{format: json}}, traces: {{endpoint: '{collector.endpoint}', sample: 100%}}, usage: {{}}}}"
+                f"{{log: {{format: json}}, traces: {{endpoint: '{collector.endpoint}', sample: 100%}}, usage: {{}}, "
+                "capture: {on: [4xx, 5xx]}}"
             )
             sections = {**SECTIONS, "upstreams": upstreams, "redis": redis, "observability": traces}
             with running(configuration(backend.port, **sections), folder) as gateway:
@@ -132,6 +133,21 @@ async def followed(gateway: GatewayProcess) -> AsyncIterator[bytearray]:
         await asyncio.wait([reader])
 
 
+async def search_captures(gateway: GatewayProcess) -> None:
+    """What was captured of requests that failed, for whatever reason."""
+    token = {"Authorization": f"Bearer {TOKEN}"}
+    url = f"http://127.0.0.1:{gateway.admin_port}/captures"
+    async with aiohttp.ClientSession(headers=token) as client:
+        async with client.get(url) as reply:
+            listed = await reply.json()
+        assert {each["status"] for each in listed["captures"]} >= {401, 503}
+        for each in listed["captures"]:
+            async with client.get(f"{url}/{each['request_id']}") as reply:
+                captured = await reply.read()
+                assert reply.status == 200
+            assert not leaks(captured), excerpt(captured)
+
+
 async def search(gateway: GatewayProcess, monitor: Monitor, collector: Collector, redis_server: RedisProcess) -> None:
     """Log, metrics, spans, the process, and Redis with the usage of all. Ends the gateway."""
     read_by_the_console = ("/history?span=1h&rows=200", "/targets", "/reloads", "/limiter", "/audit", "/faults")
@@ -140,6 +156,7 @@ async def search(gateway: GatewayProcess, monitor: Monitor, collector: Collector
         status, page = await asyncio.to_thread(gateway.admin, path)
         assert status == 200
         assert not leaks(page.encode()), path
+    await search_captures(gateway)
     assert not leaks(gateway.title())
     assert await asyncio.to_thread(gateway.terminate) == 0
     commands = await monitor.commands()

@@ -76,7 +76,7 @@ class Config(Section):
         json_schema_extra={"propertyNames": {"enum": list(CATALOGUE)}},
         description="Overrides by the name of the fault (`gateway errors` lists them).",
     )
-    observability: Observability = section(Observability, "Logs, metrics, request ids, traces, usage.")
+    observability: Observability = section(Observability, "Logs, metrics, request ids, traces, usage, captures.")
 
     @field_validator("plans")
     @classmethod

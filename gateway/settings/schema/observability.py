@@ -1,21 +1,24 @@
 """`observability`: what can be seen of requests, and where it is sent."""
 
+import re
 from itertools import pairwise
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, PlainSerializer, PlainValidator, SecretStr, WithJsonSchema, field_validator
 
+from gateway.kernel.faults import CATALOGUE
 from gateway.settings.schema.types import (
     HeaderName,
     Many,
     Percent,
     PositiveDuration,
     Section,
+    Size,
     TargetUrlValue,
     default,
     section,
 )
-from gateway.settings.schema.values import RefusedError, header_value
+from gateway.settings.schema.values import RefusedError, did_you_mean, header_value, text_of
 
 
 def _secret_field_value(value: object) -> SecretStr:
@@ -32,6 +35,50 @@ SecretFieldValue: TypeAlias = Annotated[
     WithJsonSchema({"type": "string", "minLength": 1}),
 ]
 """The value of a header field that is a secret."""
+
+
+_CLASSES = ("4xx", "5xx")
+_STATUS = re.compile("[45][0-9][0-9]", re.ASCII)
+_FIELD = re.compile(r"[^\s$.\[\]]{1,64}")
+_JSON_PATH = re.compile(r"\$(\.[^\s.\[\]]{1,64}|\[\*\]){1,16}")
+
+
+def _capture_condition(value: object) -> str:
+    text = str(value) if type(value) is int else text_of(value, "a status, a class such as `5xx`, or a fault's name")
+    if text in _CLASSES or text in CATALOGUE or _STATUS.fullmatch(text):
+        return text
+    raise RefusedError(
+        f"`{text}` is neither a status from 400 to 599, nor a class of them such as `5xx`, nor the name of a fault",
+        did_you_mean(text, [*_CLASSES, *CATALOGUE]) or "`gateway errors` lists the faults",
+    )
+
+
+def _redaction_rule(value: object) -> str:
+    text = text_of(value, "the name of a field, or a path such as `$.card.number`,")
+    if not (_JSON_PATH if text.startswith("$") else _FIELD).fullmatch(text):
+        raise RefusedError(
+            f"`{text}` is neither the name of a field nor a path in JSON",
+            "write one such as `$.card.number`; `[*]` is each element of an array",
+        )
+    return text
+
+
+CaptureCondition: TypeAlias = Annotated[
+    str,
+    PlainValidator(_capture_condition),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "enum": [*_CLASSES, *CATALOGUE]},
+                {"type": "string", "pattern": "^[45][0-9]{2}$"},
+                {"type": "integer", "minimum": 400, "maximum": 599},
+            ]
+        }
+    ),
+]
+RedactionRule: TypeAlias = Annotated[
+    str, PlainValidator(_redaction_rule), WithJsonSchema({"type": "string", "examples": ["$.card.number"]})
+]
 
 
 class LogSettings(Section):
@@ -104,8 +151,23 @@ class UsageSettings(Section):
     )
 
 
+class CaptureSettings(Section):
+    """What operators may look at of exchanges that failed."""
+
+    on: Annotated[Many[CaptureCondition], Field(min_length=1)] = Field(
+        description="Which exchanges: statuses of replies, classes of them (`5xx`), and names of faults."
+    )
+    body: Annotated[Size, Field(le=64 << 10)] = default(
+        "4KiB", "How much is kept of the body of the request and of that of the service's answer, 64 KiB at most."
+    )
+    share: Percent = default("100%", "The share of them that is kept.")
+    redact: Many[RedactionRule] = Field(
+        default=(), description="What is masked besides the usual names: names of fields, and paths in JSON bodies."
+    )
+
+
 class Observability(Section):
-    """Logs, metrics, request ids, traces, usage."""
+    """Logs, metrics, request ids, traces, usage, captures."""
 
     log: LogSettings = section(LogSettings, "What is written to standard output.")
     metrics: MetricsSettings = section(MetricsSettings, "What /metrics shows.")
@@ -116,4 +178,8 @@ class Observability(Section):
     usage: UsageSettings | None = Field(
         default=None,
         description="Counts in Redis what each key, organisation and route uses by day. Left out: nothing is counted.",
+    )
+    capture: CaptureSettings | None = Field(
+        default=None,
+        description="Keeps header fields and the start of bodies of failed exchanges, redacted. Left out: nothing.",
     )

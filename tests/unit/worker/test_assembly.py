@@ -61,6 +61,7 @@ async def test_listeners_and_query_handlers_exist_after_build_listeners() -> Non
         assembly.build_listeners()
         assert (len(assembly.listeners), assembly.connections) == (1, 0)
         assert set(assembly.query_handlers) == {
+            "captures",
             "limiter",
             "limits",
             "reset",

@@ -24,6 +24,46 @@ def test_the_header_fields_for_the_collector_are_secrets() -> None:
     assert "hush" not in str(traces.model_dump(mode="json"))
 
 
+def test_captures_have_defaults_and_are_off_without_them() -> None:
+    capture = parse(LEAST + "observability: {capture: {on: [5xx, 404, upstream_body_invalid]}}\n", "f", {})
+    wanted = capture.observability.capture
+    assert wanted is not None
+    assert (wanted.on, wanted.body, wanted.share, wanted.redact) == (
+        ("5xx", "404", "upstream_body_invalid"), 4096, 1.0, (),
+    )  # fmt: skip
+    assert parse(LEAST, "f", {}).observability.capture is None
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("{}", "observability.capture.on: missing"),
+        ("{on: []}", "observability.capture.on"),
+        ("{on: [3xx]}", "observability.capture.on[0]: `3xx` is neither a status"),
+        ("{on: [200]}", "observability.capture.on[0]: `200` is neither a status"),
+        ("{on: [true]}", "observability.capture.on[0]: a status"),
+        ("{on: [upstream_body_invald]}", "did you mean `upstream_body_invalid`?"),
+        ("{on: [everything-else]}", "`gateway errors` lists the faults"),
+        ("{on: [5xx], body: 65KiB}", "observability.capture.body"),
+        ("{on: [5xx], share: 2}", "observability.capture.share"),
+        ("{on: [5xx], redact: [card.number]}", "write one such as `$.card.number`"),
+        ("{on: [5xx], redact: ['$.items[0]']}", "observability.capture.redact[0]"),
+        ("{on: [5xx], redact: [3]}", "observability.capture.redact[0]"),
+    ],
+)
+def test_captures_have_rules(text: str, problem: str) -> None:
+    [line] = added(f"observability: {{capture: {text}}}")
+    assert problem in line
+
+
+@pytest.mark.parametrize("rule", ["password", "X-Note", "$.card.number", "$.items[*].sku", "$[*].a", "$.a[*][*]"])
+def test_names_and_paths_are_redacted(rule: str) -> None:
+    text = LEAST + f"observability: {{capture: {{on: [5xx], redact: ['{rule}']}}}}\n"
+    capture = parse(text, "f", {}).observability.capture
+    assert capture is not None
+    assert capture.redact == (rule,)
+
+
 def test_buckets_ascend() -> None:
     assert added("observability: {metrics: {buckets: [2s, 1s]}}") == [
         "4:36 observability.metrics.buckets: the bounds of buckets ascend"
