@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
+from gateway.openapi.drift.reply_contract import DescribedReply, ReplyContract
 from gateway.openapi.json_body import BodyError, read_json
 from gateway.openapi.request_contract import BodyContract, RequestContract
 from gateway.openapi.validator import Validator
@@ -97,6 +98,26 @@ def test_choices_within_choices_at_any_depth() -> None:
             tree = {"c": tree, "twig": 1}
         work = checking(json.dumps({"tree": tree}).encode())
         assert cost_ns(lambda _, work=work: work, 0) < 200_000_000 * RUNS  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "unit", [b'{"a":[1,"x"]},', b'"\\u0061 :",', b"[[[[[]]]]],", b'{"requestId":1,"data":{"result":[]}},'], ids=shown
+)
+def test_answers_of_services(unit: bytes) -> None:
+    """They are checked after their replies, on the event loop all the same."""
+    contract = ReplyContract(
+        frozenset({b"GET"}),
+        {"200": DescribedReply((), {"application/json": Validator(BODY, DEFINITIONS)})},
+        frozenset({"tree"}),
+        adopts=True,
+        most_bytes=1 << 30,
+    )
+
+    def checking_answer(size: int) -> Work:
+        body = b'{"requestId":"a","status":"SUCCESS","data":{"result":[%b1]}}' % (unit * (size // len(unit)))
+        return lambda: contract.check(b"GET", 200, [(b"content-type", b"application/json")], body)
+
+    check_growth(checking_answer, SIZE)
 
 
 def test_nesting_is_refused_at_once() -> None:

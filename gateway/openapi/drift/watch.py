@@ -2,7 +2,7 @@
 
 Laws:
  - No client waits for a check: an answer lies in a queue for `_DELAY_S` first, and the event loop goes on after each
-   one. A large one is checked in a thread.
+   one. A large or compressed one is checked in a thread.
  - The queue is bounded in answers and in bytes. What does not fit is not checked, and counted.
  - A difference is logged when it is found for the first time, and then only counted. What is remembered is bounded.
 """
@@ -20,7 +20,7 @@ from gateway.openapi.drift.reply_contract import Drift, DriftKind, ReplyCheck, R
 from gateway.upstream.call import Answer, Call, Fields
 
 INLINE_BYTES = 64 * 1024
-"""More than this is checked beside the event loop."""
+"""More than this is checked beside the event loop, and so is what is compressed."""
 MOST_WAITING = 200
 MOST_WAITING_BYTES = 16 * 1024 * 1024
 MOST_OF_A_ROUTE = 100
@@ -66,6 +66,10 @@ class _Sample(msgspec.Struct):
     @property
     def size_bytes(self) -> int:
         return 0 if self.body is None else len(self.body)
+
+    @property
+    def is_small(self) -> bool:
+        return self.size_bytes <= INLINE_BYTES and all(name != b"content-encoding" for name, _ in self.fields)
 
     def check(self) -> ReplyCheck:
         return self.contract.check(self.method, self.status, self.fields, self.body)
@@ -134,7 +138,7 @@ class DriftWatch:
 
     async def _check(self, sample: _Sample) -> None:
         try:
-            if sample.size_bytes <= INLINE_BYTES:
+            if sample.is_small:
                 result = sample.check()
             else:
                 result = await asyncio.get_running_loop().run_in_executor(None, sample.check)

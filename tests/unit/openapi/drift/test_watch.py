@@ -1,6 +1,7 @@
 """Which answers are checked, when, and what is remembered of them."""
 
 import asyncio
+import threading
 from typing import Any
 
 import msgspec
@@ -45,9 +46,12 @@ class Watched:
         self.now += 1
         return self.now
 
-    def answer(self, body: bytes, request_id: str = "a", method: bytes = b"GET", stream: Any = None) -> None:
+    def answer(
+        self, body: bytes, request_id: str = "a", method: bytes = b"GET", stream: Any = None, coding: bytes = b""
+    ) -> None:
         head = f"Host: a\r\nX-Request-Id: {request_id}\r\nX-Other: b\r\n".encode()
-        answer = Answer(200, [(b"content-type", b"application/json")], body, stream, None, "10.0.0.1:80")
+        fields = [(b"content-type", b"application/json")] + ([(b"content-encoding", coding)] if coding else [])
+        answer = Answer(200, fields, body, stream, None, "10.0.0.1:80")
         self.take(msgspec.structs.replace(call(), method=method, head=head), answer)
 
     async def done(self) -> None:
@@ -124,6 +128,26 @@ async def test_what_is_remembered_is_bounded() -> None:
         await watched.done()
     assert len(lines) == len(watched.watch.records()) == MOST_OF_A_ROUTE
     assert watched.found == ["pets unknown_field"] * (MOST_OF_A_ROUTE + 9)
+
+
+class Seeing(ReplyContract, frozen=True):
+    """Finds nothing, and says in which thread."""
+
+    def check(self, method: bytes, status: int, fields: Any, body: bytes | None) -> ReplyCheck:
+        seen.append(threading.current_thread() is threading.main_thread())
+        return ReplyCheck([])
+
+
+seen: list[bool] = []
+
+
+async def test_only_what_is_small_is_checked_on_the_event_loop() -> None:
+    watched = Watched(Seeing(frozenset({b"GET"}), {}, frozenset(), adopts=True, most_bytes=1))
+    watched.answer(b"x" * INLINE_BYTES)
+    watched.answer(b"x" * (INLINE_BYTES + 1))
+    watched.answer(b"x", coding=b"gzip")
+    await watched.done()
+    assert seen == [True, False, False]
 
 
 class Broken(ReplyContract, frozen=True):
