@@ -146,7 +146,7 @@ def test_the_configuration_of_an_overlay_is_valid(overlay: str, tmp_path: Path) 
     for secret in ("admin-token", "redis-password"):
         (tmp_path / secret).write_text("a-secret-of-some-length-that-nobody-guesses")
     (tmp_path / "gateway.yaml").write_text(text.replace("/run/secrets/gateway", str(tmp_path)))
-    done = CliRunner().invoke(main, ["check", "-c", str(tmp_path / "gateway.yaml")])
+    done = CliRunner().invoke(main, ["check", "--strict", "-c", str(tmp_path / "gateway.yaml")])
     assert done.exit_code == 0, done.output
 
 
