@@ -95,6 +95,7 @@ async def console(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Con
                 problems: list[str] = []
                 page = await browser.new_page(viewport=DESKTOP)
                 page.set_default_timeout(WITHIN_MS)
+                expect.set_options(timeout=WITHIN_MS)
                 page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
                 page.on("pageerror", lambda error: problems.append(str(error)))
                 await page.goto(f"http://127.0.0.1:{gateway.admin_port}/")
@@ -105,10 +106,13 @@ async def console(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Con
 
 async def reads(console: Console, part: str, *texts: str | re.Pattern[str]) -> None:
     for text in texts:
-        await expect(console.page.locator(part)).to_contain_text(text, timeout=WITHIN_MS)
+        await expect(console.page.locator(part)).to_contain_text(text)
 
 
 async def test_why_a_request_failed(console: Console) -> None:
+    await console.page.fill("#request-id", "that one")
+    await console.page.keyboard.press("Enter")
+    await reads(console, "#found", "That is no requestId")
     await console.page.fill("#request-id", console.failed)
     await console.page.keyboard.press("Enter")
     why = "The service refused the connection."
@@ -170,6 +174,13 @@ async def confirm(page: Page, **fields: str) -> None:
     await page.keyboard.press("Enter")
 
 
+async def change(page: Page, button: str, **fields: str) -> None:
+    """Make a change that succeeds."""
+    await page.click(button)
+    await confirm(page, **fields)
+    await expect(page.locator("#dialog")).not_to_be_visible()
+
+
 async def test_nothing_is_changed_without_the_token_and_a_confirmation(console: Console) -> None:
     page = console.page
     await page.focus(f"[aria-label='Return {console.out}']")
@@ -189,23 +200,16 @@ async def test_nothing_is_changed_without_the_token_and_a_confirmation(console: 
 
 async def test_with_the_token_targets_limits_and_the_gateway_are_changed(console: Console) -> None:
     page = console.page
-    await page.click("#unlock")
-    await confirm(page, token=TOKEN)
+    await change(page, "#unlock", token=TOKEN)
     await expect(page.locator("#unlock")).to_have_text("Lock changes")
-    await page.click(f"[aria-label='Return {console.out}']")
-    await confirm(page)
-    await page.click(f"[aria-label='Eject {console.out}']")
-    await confirm(page, **{"for": "5m"})
+    await change(page, f"[aria-label='Return {console.out}']")
+    await change(page, f"[aria-label='Eject {console.out}']", **{"for": "5m"})
     await reads(console, "[data-part=targets]", "because: by an operator, for another 5 min")
-    await page.click("[aria-label='Reset the limits of nightly-import']")
-    await confirm(page)
-    await page.click("[data-key=maintenance]")
-    await confirm(page, message="We move house")
+    await change(page, "[aria-label='Reset the limits of nightly-import']")
+    await change(page, "[data-key=maintenance]", message="We move house")
     await reads(console, "#attention", "All routes answer 503: “We move house”")
-    await page.click("[data-key=maintenance]")
-    await confirm(page)
-    await page.click("[data-key=reload]")
-    await confirm(page)
+    await change(page, "[data-key=maintenance]")
+    await change(page, "[data-key=reload]")
     await reads(console, "[data-part=maintenance]", "Routes are served.")
     actions = ("targets.return", "targets.eject", "limits.reset", "maintenance.switch", "reload")
     await reads(console, "[data-part=audit]", *actions)

@@ -104,7 +104,8 @@ function path(values, width, height, top) {
   });
   return d;
 }
-const highest = (...series) => Math.max(1e-9, ...series.flat().map((each) => each ?? 0));
+const NOTHING = 1e-9;
+const highest = (...series) => Math.max(NOTHING, ...series.flat().map((each) => each ?? 0));
 
 function sparkline(values, kind = "line") {
   const top = highest(values);
@@ -139,7 +140,7 @@ function chart(label, lines, unit, step) {
       const move = { ArrowLeft: -6, ArrowRight: 6 }[event.key];
       if (move) { event.preventDefault(); read(Number(box.dataset.slot ?? width) + move); }
     },
-  }, h("h3", {}, label), picture, h("div", { class: "axis" }, h("span", {}, `${whole_} ago`), h("span", {}, `at most ${unit(top)}`), h("span", {}, "now")),
+  }, h("h3", {}, label), picture, h("div", { class: "axis" }, h("span", {}, `${whole_} ago`), h("span", {}, top > NOTHING ? `at most ${unit(top)}` : "nothing yet"), h("span", {}, "now")),
   h("p", { class: "legend" }, lines.map((each) => h("span", {}, h("i", { class: each.kind }), each.label))));
   return box;
 }
@@ -414,6 +415,10 @@ async function refresh() {
 async function find(id) {
   $("request-id").value = id;
   const place = $("found");
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)) {
+    place.replaceChildren(empty("That is no requestId: it has 36 characters, such as 6d84e126-d10c-4e52-bbfb-bd4c92bc8333, and stands in every reply, in X-Request-Id, too."));
+    return;
+  }
   place.replaceChildren(empty("Asking all gateways …"));
   if (place.getBoundingClientRect().top < 0) $("find").scrollIntoView();
   try {
@@ -506,7 +511,7 @@ $("dialog-form").addEventListener("submit", async (event) => {
   try {
     await $("dialog").act();
     $("dialog").close();
-    await refresh();
+    refresh();
   } catch (error) {
     $("dialog-error").textContent = error.message;
   } finally {
