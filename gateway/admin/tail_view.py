@@ -17,7 +17,7 @@ from gateway.tail.follower import Follower, Tail, TooManyFollowersError
 POLL_S = 0.1
 QUIET_S = 10.0
 """After so long without a line an empty one is sent, by which both sides see whether the other is there."""
-READY_WITHIN_S = 2.0
+READY_WITHIN_S = 5.0
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 

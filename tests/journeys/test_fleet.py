@@ -76,7 +76,7 @@ async def failed(gateway: GatewayProcess) -> str:
     answer = await ask(gateway, "GET", f"/dead/x?X-Api-Key={KEY}")
     assert answer.status == 503
     request_id = str(json.loads(answer.body)["requestId"])
-    await until(lambda: bool(page(gateway, f"/requests/{request_id}?local=true")["records"]))
+    await until(lambda: bool(page(gateway, f"/requests/{request_id}?local=true")["records"]), 20.0)
     return request_id
 
 

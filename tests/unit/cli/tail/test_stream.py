@@ -1,5 +1,6 @@
 """cli/tail/stream.py: the lines of an admin listener, until it sends no more."""
 
+import asyncio
 import contextlib
 
 import pytest
@@ -58,7 +59,7 @@ async def test_a_malformed_address_is_a_refusal(address: str) -> None:
 async def test_a_gateway_that_goes_away_is_tried_again(capsys: pytest.CaptureFixture[str]) -> None:
     with admin(200, b'{"a":1}\n') as (address, asked):
         found = []
-        async with contextlib.aclosing(merged([address, "127.0.0.1:1"], "", {}, 0.01)) as source:
+        async with asyncio.timeout(20), contextlib.aclosing(merged([address, "127.0.0.1:1"], "", {}, 0.01)) as source:
             async for each in source:
                 found.append(each)
                 if len(found) == 3:

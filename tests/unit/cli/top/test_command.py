@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pty
+import select
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from click.testing import CliRunner, Result
 from gateway.cli import main
 from tests.unit.cli.top.pages import admin_of, history, measures
 
+WITHIN_S = 20.0
 PAGES = {
     "/history": history(
         routes=[{"route": "orders", **measures(60)}, {"route": "slow", **measures(6, p95=900.0)}],
@@ -84,16 +86,22 @@ def test_keys_change_the_table_and_the_order_and_end_it(monkeypatch: pytest.Monk
         monkeypatch.setenv(name, value)
     seen = bytearray()
 
-    def press(ours: int) -> None:
-        for awaited, key in ((b"routes by requests", b"k"), (b"keys by requests", b"s"), (b"keys by errors", b"q")):
-            while awaited not in seen:
-                seen.extend(os.read(ours, 1 << 16))
-            os.write(ours, key)
-        while b"?1049l" not in seen:  # the other screen is left
+    def read_until(ours: int, awaited: bytes) -> None:
+        while awaited not in seen:
+            assert select.select([ours], [], [], WITHIN_S)[0], f"{awaited!r} was never shown"
             seen.extend(os.read(ours, 1 << 16))
+
+    def press(ours: int) -> None:
+        try:
+            for awaited, key in ((b"routes by requests", b"k"), (b"keys by requests", b"s"), (b"keys by errors", b"x")):
+                read_until(ours, awaited)
+                os.write(ours, key)
+        finally:
+            os.write(ours, b"q")
+        read_until(ours, b"?1049l")  # the other screen is left
 
     with admin_of(PAGES) as address, terminal() as ours, ThreadPoolExecutor(1) as threads:
         pressed = threads.submit(press, ours)
         main(["top", "--interval", "60", "--admin", address], standalone_mode=False)
-        pressed.result(20)
+        pressed.result(WITHIN_S)
     assert b"acme-ci" in seen
