@@ -6,7 +6,7 @@ import pytest
 
 from gateway.kernel.caching.store import ALL_SCOPES
 from gateway.kernel.http.request_headers import FieldFilter
-from gateway.reuse.cache_key import directives_of, resource_of, scope_of, variant_of
+from gateway.reuse.cache_key import directives_of, is_plain, resource_of, scope_of, variant_of
 from gateway.table import Envelope
 from tests.cached_gateway import cache_rules
 from tests.samples import Pieces, caller, exchange, route
@@ -117,3 +117,25 @@ def test_credentials_of_a_request_bypass_the_cache_and_no_fields_are_no_variant(
     assert directives_of(exchange([("Authorization", "Basic x")]), cache_rules()) is None
     assert directives_of(exchange([("Authorization", "Basic x")]), cache_rules(vary=("authorization",))) is not None
     assert variant_of(exchange(), caller(), route(), ()) == b""
+
+
+@pytest.mark.parametrize(
+    ("changes", "plain"),
+    [
+        ({}, True),
+        ({"fields": [("Accept", "text/plain"), ("X-Api-Key", "a")]}, True),
+        *(
+            ({"fields": [(name, "a")]}, False)
+            for name in ("Cookie", "Authorization", "Cache-Control", "Range", "If-Range", "X_A", "If-Modified-Since")
+        ),
+        ({"body": Pieces()}, False),
+        ({"certificate_subject": "CN=a"}, False),
+        (PROXIED, False),
+        ({"fields": [(f"X-{number}", "a") for number in range(100)]}, True),
+    ],
+)
+def test_a_plain_request_is_one_whose_reply_follows_from_url_and_caller(
+    changes: dict[str, Any], *, plain: bool
+) -> None:
+    for _ in range(2):
+        assert is_plain(exchange(**changes)) is plain

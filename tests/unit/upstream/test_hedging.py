@@ -14,6 +14,7 @@ from gateway.upstream.call import Answer
 from gateway.upstream.hedging import HedgeRules, Hedging
 from gateway.upstream.outlier_detection import EjectionRules, OutlierDetector
 from gateway.upstream.shared_state import SharedState
+from gateway.upstream.target import Target
 from gateway.upstream.upstream import Upstream
 from tests.fakes import End, RawBackend, reply, script, until
 from tests.samples import Pieces
@@ -215,3 +216,48 @@ async def test_a_failure_before_that_is_an_ordinary_one(hedged: Hedged) -> None:
     async with RawBackend(default=script(End.RESET)) as one, RawBackend(default=script(End.RESET)) as other:
         assert (await fails(hedged(one.url, other.url, attempts=2), call())).fault is UPSTREAM_RESET
         assert (len(one.requests), len(other.requests), hedged.results) == (1, 1, [])
+
+
+class Together:
+    """A target whose answers wait for an event, and have a stream that counts how often it was closed."""
+
+    load = 0
+
+    def __init__(self, go: asyncio.Event) -> None:
+        self._go = go
+        self.begun = self.closed = 0
+
+    async def send(self, _call: Any, _first: bytes) -> Answer:
+        self.begun += 1
+        await self._go.wait()
+        stream: Any = self
+        return Answer(200, [], b"", stream, None, "t")
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_what_comes_at_the_same_time_is_taken_once_and_closed_otherwise(*, leaves: bool) -> None:
+    go, counted = asyncio.Event(), Hedged(Target)
+    row = SharedState({"orders": ["http://a", "http://b"]}).upstreams["orders"]
+    clock = Clock(time.monotonic, time.time)
+    rules = EjectionRules(5, 60.0, 60.0, 50)
+    detector = OutlierDetector(row, {0: 1, 1: 1}, rules, counted.ejections, 1, clock, lambda: 0.0)
+    targets: list[Any] = [Together(go), Together(go)]
+    hedge = HedgeRules(frozenset({b"GET"}), 0.001, 0.5, 1.0)
+    hedging = Hedging(hedge, targets, detector, clock, lambda: 0.0, counted)
+    sent = call()
+    task = asyncio.create_task(hedging.send(sent, 0, time.monotonic() + 5.0, RetryPolicy()))
+    await until(lambda: targets[1].begun == 1)
+    go.set()
+    if leaves:
+        await asyncio.sleep(0)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        assert [target.closed for target in targets] == [1, 1]
+    else:
+        raced = await task
+        assert (raced.number, raced.failed, [target.closed for target in targets]) == (0, [], [0, 1])
+        assert (sent.hedge, detector.answers) == ("lost", {0: 0, 1: 1})
