@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.openapi.importing import ImportOptions, routes_of
+from gateway.openapi.importing import ImportOptions, named, routes_of
 from gateway.openapi.load import load_document
 from gateway.settings import parse
 from tests.contract_documents import DOCUMENTS
@@ -74,6 +74,7 @@ paths:
         ("operation", "/e$$"),
         ("alone", "/f/{x}"),
     ]
+    assert list(named(routes)) == [route["id"] for route in routes]
     assert routes[2]["limits"] == [{"id": "document", "max": 1, "per": "1s", "scope": "route"}]
     assert remarks == [
         "d:4: a b: its path is /a/{pet_id}/{_1} here",
