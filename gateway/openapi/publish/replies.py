@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from gateway.kernel.errors.translate import code_of
-from gateway.openapi.model import ApiDocument, Operation, Response, ResponseField
+from gateway.openapi.model import ApiDocument, MediaType, Operation, Response, ResponseField
 from gateway.openapi.publish.envelope_schemas import COMPONENT, HEADERS, SAMPLE_ID, enveloped, is_envelope, json_content
 from gateway.openapi.publish.possible_errors import ONCE_ONLY, PossibleError
 from gateway.settings import Config
@@ -92,33 +92,32 @@ class Replies:
         return {"$ref": f"#/components/headers/{name}"} if HEADERS.get(name) == made else made
 
     def _content(self, route: RouteSettings, document: ApiDocument, response: Response) -> dict[str, Any]:
-        envelope = self._config.envelope_of(route)
-        as_it_is = {
-            name: {"schema": self._schema_of(document, media.schema)}
-            | ({"example": media.examples[0]} if media.examples else {})
-            for name, media in response.content.items()
-        }
+        envelope, content = self._config.envelope_of(route), response.content
         if envelope.mode == "passthrough":
-            return as_it_is
+            return {name: self._media(document, media) for name, media in content.items()}
         unwrapped = {
-            name: media
-            for name, media in as_it_is.items()
+            name: self._media(document, media)
+            for name, media in content.items()
             if name == "text/event-stream" or (envelope.binary == "passthrough" and not _is_wrapped(name))
         }
-        wrapped = [name for name in response.content if name not in unwrapped]
+        wrapped = [name for name in content if name not in unwrapped]
         if unwrapped and not wrapped:
             return unwrapped
         name = next((name for name in wrapped if "json" in name), None)
         if name is None:
             return unwrapped | json_content(enveloped({"type": "string"} if wrapped else {}))
-        schema = as_it_is[name]["schema"]
-        if envelope.mode == "auto" and is_envelope(document.resolved(response.content[name].schema)):
-            return unwrapped | {"application/json": as_it_is[name]}
-        made = json_content(enveloped(schema))
-        if "example" in as_it_is[name]:
-            example = {"result": as_it_is[name]["example"]}
+        media = self._media(document, content[name])
+        if envelope.mode == "auto" and is_envelope(document.resolved(content[name].schema)):
+            return unwrapped | {"application/json": media}
+        made = json_content(enveloped(media["schema"]))
+        if "example" in media:
+            example = {"result": media["example"]}
             made["application/json"]["example"] = {"requestId": SAMPLE_ID, "status": "SUCCESS", "data": example}
         return unwrapped | made
+
+    def _media(self, document: ApiDocument, media: MediaType) -> dict[str, Any]:
+        made = {"schema": self._schema_of(document, media.schema)}
+        return made | ({"example": media.examples[0]} if media.examples else {})
 
     def _errors(
         self, route: RouteSettings, operation: Operation | None, possible: tuple[PossibleError, ...]
