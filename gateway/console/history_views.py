@@ -23,7 +23,9 @@ def history_view(history: NodeHistory, clock: Clock) -> View:
         span, rows = request.query.get("span", "10m"), request.query.get("rows", str(ROWS))
         if span not in get_args(HistorySpan):
             return json_reply(400, {"error": f"span is one of {', '.join(get_args(HistorySpan))}"})
-        if not (rows.isascii() and rows.isdecimal() and 0 < int(rows[:4]) <= MOST_ROWS):
+        if not (
+            rows.isascii() and rows.isdecimal() and len(rows) <= len(str(MOST_ROWS)) and 0 < int(rows) <= MOST_ROWS
+        ):
             return json_reply(400, {"error": f"rows is a number from 1 to {MOST_ROWS}"})
         return json_reply(200, report(history.counts, cast(HistorySpan, span), int(rows), clock.wall(), Timestamp()))
 

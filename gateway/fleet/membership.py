@@ -103,7 +103,7 @@ class FleetMembership:
         response = await self._ask({"query": msgspec.json.encode(query).decode()})
         try:
             return FleetMembers((), NO_WORKER) if response is None else msgspec.json.decode(response, type=FleetMembers)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             return FleetMembers((), NO_WORKER)
 
 

@@ -18,8 +18,9 @@ from gateway.net.address import is_ip_address, is_loopback
 
 WITHIN_S, ALL_WITHIN_S = 1.5, 6.0
 AT_ONCE = 64
-MOST_BYTES = 1 << 20
+MOST_BYTES, ALL_BYTES = 1 << 20, 8 << 20
 _CHUNK_BYTES = 1 << 16
+_MOST_PORT, _DIGITS = 65535, 5
 
 
 class PeerError(Exception):
@@ -45,13 +46,18 @@ async def ask_all(
 
     `own_host` is the name of this machine: what listens on loopback addresses of others cannot be asked.
     """
-    slots = asyncio.Semaphore(AT_ONCE)
+    slots, left_bytes = asyncio.Semaphore(AT_ONCE), ALL_BYTES
     deadline = asyncio.get_running_loop().time() + all_within_s
 
     async def ask(gateway: GatewayRecord) -> PeerAnswer:
+        nonlocal left_bytes
         try:
             async with asyncio.timeout_at(deadline), slots:
-                return PeerAnswer(gateway, await _answer(gateway, path, own_host, within_s))
+                body = await _body(gateway, path, own_host, within_s)
+            left_bytes -= len(body)
+            if left_bytes < 0:
+                raise PeerError(f"all answers together have more than {ALL_BYTES} bytes")
+            return PeerAnswer(gateway, _decoded(body, gateway))
         except TimeoutError:
             return PeerAnswer(gateway, reason="there was no time left for it")
         except PeerError as error:
@@ -60,10 +66,10 @@ async def ask_all(
     return await asyncio.gather(*map(ask, gateways))
 
 
-async def _answer(gateway: GatewayRecord, path: str, own_host: str, within_s: float) -> dict[str, Any]:
+async def _body(gateway: GatewayRecord, path: str, own_host: str, within_s: float) -> bytes:
     host, _, port = gateway.admin.rpartition(":")
     host = host.strip("[]")
-    if not is_ip_address(host) or not port.isdecimal():
+    if not is_ip_address(host) or not (port.isdecimal() and len(port) <= _DIGITS and int(port) <= _MOST_PORT):
         raise PeerError("it has announced no address; admin.advertise can name one")
     if is_loopback(host) and gateway.host != own_host:
         raise PeerError("its admin listener is on a loopback address of another host; see admin.advertise")
@@ -76,9 +82,13 @@ async def _answer(gateway: GatewayRecord, path: str, own_host: str, within_s: fl
         raise PeerError(f"not reached: {error.strerror or error}") from None
     if status != HTTPStatus.OK:
         raise PeerError(f"it answered {status}")
+    return body
+
+
+def _decoded(body: bytes, gateway: GatewayRecord) -> dict[str, Any]:
     try:
         answer = msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise PeerError("it answered something else than a gateway does") from None
     if answer.get("gateway") != gateway.id:
         raise PeerError("another gateway is at its address")

@@ -21,6 +21,8 @@ ALIVE_S = 15.0
 MOST_GATEWAYS = 2048
 LONGEST_RECORD_BYTES = 1024
 VERSION = 1
+_NO_TIME_S = 1e11
+"""No gateway is started so late, in the year 5138."""
 TAG = "fleet"
 _decode = msgspec.json.Decoder(GatewayRecord).decode
 
@@ -71,6 +73,7 @@ def _pairs(flat: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
 def _record(content: bytes) -> GatewayRecord | None:
     """Return a record, None for what no gateway of this release has written."""
     try:
-        return None if len(content) > LONGEST_RECORD_BYTES else _decode(content)
-    except msgspec.MsgspecError:
+        record = None if len(content) > LONGEST_RECORD_BYTES else _decode(content)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+    return record if record is not None and 0 <= record.started_at < _NO_TIME_S else None

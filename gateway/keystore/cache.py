@@ -150,7 +150,7 @@ class StoredKeys:
             content = await self._store.named(key_id)
         except RedisConnectionError as failure:
             raise GatewayError(KEYS_UNAVAILABLE, cause=f"redis: {failure}") from None
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return None
         return None if content is None else self._builder.build(content)
 

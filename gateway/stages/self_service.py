@@ -48,7 +48,7 @@ async def self_service(x: Exchange, caller: Caller, keys: OwnKeys) -> Reply:
         raise GatewayError(fault, details=details, cause=error.reason) from None
     except RedisConnectionError as error:
         raise GatewayError(KEYS_UNAVAILABLE, cause=str(error)) from None
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise GatewayError(KEY_UNUSABLE) from None
     return Reply(200, [JSON_TYPE, NO_STORE], success(x.request_id, msgspec.json.encode(result)))
 

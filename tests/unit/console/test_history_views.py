@@ -31,7 +31,7 @@ def history() -> NodeHistory:
 async def test_a_span_and_a_number_of_rows_may_be_chosen(history: NodeHistory) -> None:
     view = history_view(history, ManualClock().clock)
     assert (await shown(view, "/history?span=1h&rows=200"))[1]["span"] == "1h"
-    for wrong in ("span=2h", "rows=0", "rows=201", "rows=x", "rows=²", "rows=99999999999999999999"):
+    for wrong in ("span=2h", "rows=0", "rows=201", "rows=x", "rows=²", "rows=0001999", f"rows=0001{'9' * 5000}"):
         status, body = await shown(view, f"/history?{wrong}")
         assert (status, [*body]) == (400, ["error"])
 

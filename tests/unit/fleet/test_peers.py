@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.fleet.peers import MOST_BYTES, PeerAnswer, ask_all
+from gateway.fleet.peers import ALL_BYTES, MOST_BYTES, PeerAnswer, ask_all
 from gateway.fleet.record import GatewayRecord
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
@@ -56,6 +56,7 @@ async def test_a_gateway_is_asked_by_its_address() -> None:
         (HEAD + b'{"gateway":"g2"}', "another gateway is at its address"),
         (HEAD + b"[" * 100_000, "it answered something else than a gateway does"),
         (HEAD + b"[]", "it answered something else than a gateway does"),
+        (HEAD + b'{"gateway":"\xff"}', "it answered something else than a gateway does"),
         (b"HTTP/1.1 404 Not Found\r\n\r\n{}", "it answered 404"),
         (b"SSH-2.0-x\r\n", "it does not speak HTTP"),
         (HEAD + b" " * MOST_BYTES, f"its answer has more than {MOST_BYTES} bytes"),
@@ -77,6 +78,8 @@ async def test_a_silent_gateway_is_not_waited_for() -> None:
         ("", "here", "it has announced no address"),
         ("gateway.example:9901", "here", "it has announced no address"),
         ("unix:/run/x", "here", "it has announced no address"),
+        ("127.0.0.1:65536", "here", "it has announced no address"),
+        ("127.0.0.1:" + "9" * 900, "here", "it has announced no address"),
         ("127.0.0.1:1", "there", "its admin listener is on a loopback address of another host"),
         ("127.0.0.1:1", "here", "not reached: "),
     ],
@@ -89,6 +92,16 @@ async def test_all_together_have_a_time() -> None:
     async with peer(None) as (address, _):
         answers = await ask_all([gateway(address)] * 2, "/x", "here", 10.0, 0.05)
     assert [each.reason for each in answers] == ["there was no time left for it"] * 2
+
+
+async def test_all_together_have_a_size() -> None:
+    long = b'{"gateway":"g1"}' + b" " * (MOST_BYTES // 2)
+    count = ALL_BYTES // len(long)
+    async with peer(HEAD + long) as (address, _):
+        answers = await ask_all([gateway(address)] * (count + 1), "/x", "here", 10.0, 10.0)
+    assert sorted(each.reason for each in answers) == [""] * count + [
+        f"all answers together have more than {ALL_BYTES} bytes"
+    ]
 
 
 async def test_one_that_fails_hinders_no_other() -> None:

@@ -65,7 +65,15 @@ async def test_what_no_gateway_has_written_is_passed_over(store: RedisStore, mod
     registry = FleetRegistry(store.call, "gw")
     await registry.announce(record("here"))
     now_ms = int(module_redis.ask("ZSCORE", SEEN, "here"))
-    for name, content in {"garbage": b"{", "long": b" " * LONGEST_RECORD_BYTES + b"{}", "other": b'{"id": 5}'}.items():
+    fake = msgspec.json.encode(record("fake"))
+    no_times = {at: fake.replace(b"1800000000.5", at.encode()) for at in ("1e300", "1e13", "-1.0")}
+    wrong = {
+        "garbage": b"{",
+        "long": b" " * LONGEST_RECORD_BYTES + b"{}",
+        "other": b'{"id": 5}',
+        "bytes": b'{"id":"\xff"}',
+    }
+    for name, content in (wrong | no_times).items():
         module_redis.ask("ZADD", SEEN, now_ms, name)
         module_redis.ask("HSET", RECORDS, name, content)
     module_redis.ask("HSET", RECORDS, "unseen", msgspec.json.encode(record("unseen")))

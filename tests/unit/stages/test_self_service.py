@@ -128,6 +128,7 @@ async def test_other_bodies_are_refused(x: Exchange, fault: Fault, details: list
     [
         (RedisConnectionError("timeout"), KEYS_UNAVAILABLE),
         (msgspec.DecodeError("torn"), KEY_UNUSABLE),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "torn"), KEY_UNUSABLE),
         (KeyChangeError("unknown", "gone"), KEY_UNKNOWN),
         (KeyChangeError("conflict", "again and again"), KEYS_UNAVAILABLE),
         (KeyChangeError("invalid", "too many"), REQUEST_INVALID),
