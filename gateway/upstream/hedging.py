@@ -117,7 +117,7 @@ class Hedging:
         try:
             if after_s is not None:
                 await asyncio.wait({attempts[0].task}, timeout=after_s)
-                second = None if attempts[0].task.done() else self._second(call, number, ends_at, policy)
+                second = None if attempts[0].task.done() else self._second(call, attempts[0], ends_at, policy)
                 if second is not None:
                     attempts.append(second)
             while (running := {each.task for each in attempts if not each.task.done()}) and not any(
@@ -129,6 +129,7 @@ class Hedging:
             raise
         finally:
             call.handed = call.handed or any(each.call.handed for each in attempts)
+            call.resends = attempts[-1].call.resends
         return self._concluded(call, attempts, policy)
 
     def _begin(self, call: Call, copy: Call, number: int) -> _Attempt:
@@ -146,17 +147,22 @@ class Hedging:
         except GatewayError as error:
             return error.kept()
 
-    def _second(self, call: Call, first: int, ends_at: float, policy: RetryPolicy) -> _Attempt | None:
-        """Begin the second attempt, if there is another target and the budget allows it."""
+    def _second(self, call: Call, first: _Attempt, ends_at: float, policy: RetryPolicy) -> _Attempt | None:
+        """Begin the second attempt, if there is another target and the call may be sent again.
+
+        What is left of that belongs to the second attempt from then on: its target may send the call again on another
+        connection, as that of the first one may have done.
+        """
         detector, now = self._outlier_detector, self._clock.monotonic()
-        others = detector.called_others((first,), now)
-        if not others:
+        others = detector.called_others((first.number,), now)
+        left = first.call.resends
+        if not others or not left:
             return None
         if not self._budget.take():
             self._observer.hedged("refused")
             return None
         number = detector.picker(others).one(self._load, self._chance, detector.errs_more, call.affinity)
-        call.resends -= 1
+        first.call.resends, call.resends = 0, left - 1
         call.resent = (*call.resent, Resend(now, "hedge"))
         total_s = max(_SOONEST_S, min(ends_at - now, policy.per_try_s or ends_at - now))
         copy = msgspec.structs.replace(

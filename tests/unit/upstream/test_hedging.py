@@ -261,3 +261,32 @@ async def test_what_comes_at_the_same_time_is_taken_once_and_closed_otherwise(*,
         raced = await task
         assert (raced.number, raced.failed, [target.closed for target in targets]) == (0, [], [0, 1])
         assert (sent.hedge, detector.answers) == ("lost", {0: 0, 1: 1})
+
+
+async def test_what_a_broken_connection_costs_counts_as_an_attempt(hedged: Hedged) -> None:
+    """A connection that was kept has ended when the call comes, which is sent once more to the same target."""
+    late = script(_late, reply())
+    async with RawBackend(script(reply()), script(End.RESET), default=late) as slow, RawBackend() as other:
+        upstream = hedged(slow.url, other.url, attempts=2)
+        assert (await upstream.send(call())).status == 200
+        sent = call()
+        assert (await upstream.send(sent)).status == 200
+        assert (len(slow.requests), len(other.requests)) == (3, 0)
+        assert (sent.resends, hedged.results) == (0, [])
+
+
+async def test_beside_a_second_attempt_the_first_one_is_not_sent_again(hedged: Hedged) -> None:
+    ends_late, late = script(_late, End.RESET), script(_late, _late, reply())
+    async with RawBackend(script(reply()), default=ends_late) as slow, RawBackend(default=late) as other:
+        upstream = hedged(slow.url, other.url, attempts=2)
+        for _ in range(2):
+            assert (await upstream.send(call())).status == 200
+        assert (len(slow.requests), len(other.requests), hedged.results) == (2, 1, ["won"])
+
+
+async def test_failures_of_a_connection_and_of_its_call_are_counted_together(hedged: Hedged) -> None:
+    async with RawBackend(script(reply()), default=script(End.RESET)) as one, RawBackend() as other:
+        upstream = hedged(one.url, other.url, attempts=2, after_s=5.0)
+        assert (await upstream.send(call())).status == 200
+        assert (await fails(upstream, call())).fault is UPSTREAM_RESET
+        assert (len(one.requests), len(other.requests)) == (3, 0)
