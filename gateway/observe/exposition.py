@@ -13,7 +13,16 @@ from prometheus_client.exposition import choose_encoder
 
 from gateway.kernel.http.accept import quality
 from gateway.observe.shared_memory import Declaration, DirectoryEntry, Region
-from gateway.observe.text_format import CounterRows, GaugeRows, SeriesLocation, SlotValues, escaped, on_one_line
+from gateway.observe.text_format import (
+    CounterRows,
+    GaugeRows,
+    SeriesLocation,
+    SlotValues,
+    escaped,
+    exemplars,
+    on_one_line,
+    with_exemplars,
+)
 
 _OPENMETRICS = "application/openmetrics-text"
 _READ_BYTES = 4 << 10
@@ -34,6 +43,8 @@ class _Merged:
         self._rows = GaugeRows(declaration) if declaration.kind in ("gauge", "info") else CounterRows(declaration)
         self._series: dict[tuple[str, ...], list[SeriesLocation]] = {}
         self._known: list[tuple[int, Container[str]]] = []
+        self.exemplars: dict[tuple[str, ...], list[SeriesLocation]] = {}
+        """Where those of a histogram are, by its label values."""
 
     def show(self, known: Mapping[str, Container[str]]) -> None:
         """Show only series whose labels have these values; `known` says which values a label may have."""
@@ -53,7 +64,10 @@ class _Merged:
         """Yield the family in pieces; nothing as long as it has no series."""
         if self._series:
             yield self._head(openmetrics=openmetrics)
-            yield from self._rows.lines(snapshots)
+            lines = self._rows.lines(snapshots)
+            if openmetrics and self.exemplars:
+                lines = with_exemplars(lines, exemplars(self.declaration, self.exemplars, snapshots))
+            yield from lines
 
     def _shows(self, values: tuple[str, ...]) -> bool:
         return all(values[at] in known or values[at] in _ALWAYS_KNOWN for at, known in self._known)
@@ -135,12 +149,16 @@ class Exposition:
     def _learn(self, at: int, entry: DirectoryEntry) -> None:
         if isinstance(entry, Declaration):
             self._declared[at].append(entry)
-            if entry.name not in self._families:
+            if entry.kind != "exemplar" and entry.name not in self._families:
                 self._families[entry.name] = _Merged(entry)
                 self._families[entry.name].show(self._known)
         else:
             declaration = self._declared[at][entry.family]
             family = self._families[declaration.name]
+            if declaration.kind == "exemplar":
+                location = SeriesLocation(at, entry.slot, range(declaration.width))
+                family.exemplars.setdefault(entry.values, []).append(location)
+                return
             family.add(entry.values, SeriesLocation(at, entry.slot, _elements(declaration, family.declaration)))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gateway.observe.instruments import Child, Counter, Family, Gauge, Histogram, Slots
+from gateway.observe.instruments import Child, Counter, Exemplar, Family, Gauge, Histogram, Slots
 from gateway.observe.shared_memory import Declaration, Merge, Region
 
 _VALUES_OF_INFO = 10_000
@@ -40,6 +40,10 @@ class Families:
         self, name: str, text: str, labels: tuple[str, ...], cap: int, buckets: Sequence[float]
     ) -> Family[Histogram]:
         return self._family(Histogram, Declaration(name, "histogram", text, labels, tuple(buckets)), cap)
+
+    def _exemplars(self, histograms: Family[Histogram]) -> Family[Exemplar]:
+        about = histograms.declaration
+        return self._family(Exemplar, Declaration(about.name, "exemplar", "", about.labels), histograms.cap)
 
     def _family(
         self, make: Callable[[Slots, int, Declaration], Child], declaration: Declaration, cap: int

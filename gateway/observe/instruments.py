@@ -111,6 +111,26 @@ class Histogram:
         return sum(self._slots[self._slot : self._sum])
 
 
+class Exemplar:
+    """One trace among those that a histogram has counted: the last one that was sampled."""
+
+    __slots__ = ("_slot", "_slots")
+
+    def __init__(self, slots: Slots, slot: int, declaration: Declaration) -> None:  # noqa: ARG002  every child is made alike
+        self._slots = slots
+        self._slot = slot
+
+    def set(self, trace_id: str, value: float, wall_s: float) -> None:
+        """Note a trace id (32 hexadecimal digits) with its value, and when that was, in Unix time."""
+        parts = [*(float(int(trace_id[at : at + 8], 16)) for at in range(0, 32, 8)), value, wall_s]
+        # A reader that comes in between finds that the sum is wrong.
+        for at, part in enumerate([*parts, sum(parts)], self._slot):
+            self._slots[at] = part
+
+    def refresh(self) -> None:
+        """Do nothing: exemplars have no source."""
+
+
 class _Refreshable(Protocol):
     def refresh(self) -> None: ...
 

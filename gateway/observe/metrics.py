@@ -7,6 +7,7 @@ a client's address.
 from collections.abc import Sequence
 
 from gateway.observe.contract_metrics import ContractMetrics
+from gateway.observe.instruments import Exemplar, Family
 from gateway.observe.shared_memory import Region
 from gateway.observe.traffic_metrics import ROUTES, UPSTREAMS, TrafficMetrics
 
@@ -288,3 +289,7 @@ class Metrics(ContractMetrics, TrafficMetrics):
         self.spans_dropped = self._counter(
             "gateway_spans_dropped_total", "Spans dropped because the collector did not take them, or not in time."
         ).labels()
+
+    def duration_exemplars(self) -> Family[Exemplar]:
+        """Return the exemplars of `request_duration`, by route, for whoever samples traces."""
+        return self._exemplars(self.request_duration)

@@ -7,7 +7,8 @@ opens the same region and counts on.
 
     slot 0      bytes of the directory in use: written last, so that a reader never sees half a line
     slot 1      slots in use
-    slot 2 …    the numbers; a histogram has one slot per bucket, one for the overflow and one for the sum
+    slot 2 …    the numbers; a histogram has one slot per bucket, one for the overflow and one for the sum, an exemplar
+                `EXEMPLAR_SLOTS`
     directory   lines of JSON
 """
 
@@ -18,7 +19,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-MetricKind: TypeAlias = Literal["counter", "gauge", "info", "histogram"]
+MetricKind: TypeAlias = Literal["counter", "gauge", "info", "histogram", "exemplar"]
 Merge: TypeAlias = Literal["sum", "min", "max"]
 
 SLOTS = 1 << 18
@@ -28,11 +29,17 @@ DIRECTORY_BYTES = 16 << 20
 ABSENT = -sys.float_info.max
 """The value of a gauge without a writer: its writer has ended, or a new one has not set it yet."""
 
+EXEMPLAR_SLOTS = 7
+"""The trace id in four numbers of 32 bits, the value, the Unix time in seconds, and the sum of all these."""
+
 _PUBLISHED, _USED, _FIRST = 0, 1, 2
 
 
 class Declaration(msgspec.Struct, frozen=True, tag="family"):
-    """A family of series. `buckets` are upper bounds, ascending, without infinity; `merge` is how regions add up."""
+    """A family of series. `buckets` are upper bounds, ascending, without infinity; `merge` is how regions add up.
+
+    A family of exemplars belongs to the histograms of the same name.
+    """
 
     name: str
     kind: MetricKind
@@ -44,6 +51,8 @@ class Declaration(msgspec.Struct, frozen=True, tag="family"):
     @property
     def width(self) -> int:
         """Slots of one series."""
+        if self.kind == "exemplar":
+            return EXEMPLAR_SLOTS
         return len(self.buckets) + 2 if self.kind == "histogram" else 1
 
 

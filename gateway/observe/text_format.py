@@ -6,13 +6,14 @@ of last time is used again. Gauges are few and may be absent, so they are summed
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from itertools import accumulate
 from operator import add, itemgetter
 from typing import TypeAlias
 
-from gateway.observe.shared_memory import ABSENT, Declaration
+from gateway.observe.shared_memory import ABSENT, EXEMPLAR_SLOTS, Declaration
 
 SlotValues: TypeAlias = Sequence[float]
 """The slots of a region at one time, and a zero after them."""
@@ -169,6 +170,37 @@ class _Piece:
 
 def _added(first: Iterable[float], second: Iterable[float]) -> Iterable[float]:
     return map(add, first, second)
+
+
+def exemplars(
+    declaration: Declaration,
+    located: Mapping[tuple[str, ...], Sequence[SeriesLocation]],
+    snapshots: Sequence[SlotValues],
+) -> dict[bytes, bytes]:
+    """Return the newest exemplar of each bucket that has one, by the sample that it goes with (without its number).
+
+    `located` is where the exemplars are, by the label values of their histograms.
+    """
+    newest: dict[bytes, tuple[float, bytes]] = {}
+    bounds = [number(float(bound)) for bound in (*declaration.buckets, math.inf)]
+    for values, locations in located.items():
+        for location in locations:
+            *parts, total = snapshots[location.region][location.slot : location.slot + EXEMPLAR_SLOTS]
+            *words, value, wall_s = parts
+            if not wall_s or sum(parts) != total:  # none yet, or one that is being written
+                continue
+            bound = bounds[bisect_left(declaration.buckets, value)]
+            sample = f"{declaration.name}_bucket{labels(declaration, values, le=bound)}".encode()
+            trace_id = "".join([f"{int(word):08x}" for word in words])
+            text = f' # {{trace_id="{trace_id}"}} {number(value)} {wall_s:.3f}'.encode()
+            newest[sample] = max((wall_s, text), newest.get(sample, (0.0, b"")))
+    return {sample: text for sample, (_, text) in newest.items()}
+
+
+def with_exemplars(pieces: Iterable[bytes], by_sample: Mapping[bytes, bytes]) -> Iterator[bytes]:
+    """Yield `pieces`, which are whole lines, with the exemplars behind the samples that have one."""
+    for piece in pieces:
+        yield b"\n".join([line + by_sample.get(line.rpartition(b" ")[0], b"") for line in piece.split(b"\n")])
 
 
 def labels(declaration: Declaration, values: Sequence[str], **more: str) -> str:

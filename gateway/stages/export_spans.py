@@ -12,6 +12,7 @@ from gateway.exchange import Exchange, ShowPath
 from gateway.kernel.ids import Ids
 from gateway.kernel.key_format import without_keys
 from gateway.observe.instruments import KNOWN_METHODS
+from gateway.observe.metrics import NO_ROUTE
 from gateway.tracing.span import Attributes, Span, SpanEvent, SpanRole
 from gateway.upstream.call import Call
 
@@ -25,11 +26,19 @@ _OTHER_METHOD = "_OTHER"
 class SpanExport:
     """Makes spans and offers them to a queue, which says whether it has taken them.
 
-    `wall` reads Unix time, in seconds. `ids` makes the ids of the spans of requests.
+    `wall` reads Unix time, in seconds. `ids` makes the ids of the spans of requests. `note` is given the route, the
+    trace id, the duration and the end (Unix time) of each exchange whose spans were taken.
     """
 
-    def __init__(self, offer: Callable[[tuple[Span, ...]], bool], wall: Callable[[], float], ids: Ids) -> None:
+    def __init__(
+        self,
+        offer: Callable[[tuple[Span, ...]], bool],
+        wall: Callable[[], float],
+        ids: Ids,
+        note: Callable[[str, str, float, float], None],
+    ) -> None:
         self._offer = offer
+        self._note = note
         self._wall = wall
         self._ids = ids
 
@@ -45,7 +54,10 @@ class SpanExport:
         maker = _Maker(x, self._ids.span(), began_us * 1000, ended_us * 1000, show_path(x))
         server = maker.server(status)
         spans = (server, maker.client(x.call)) if x.called and x.call is not None else (server,)
-        return maker.span_id if self._offer(spans) else None
+        if not self._offer(spans):
+            return None
+        self._note(NO_ROUTE if x.route is None else x.route.id, x.trace_id, total_s, ended_us / 1e6)
+        return maker.span_id
 
 
 class _Maker:

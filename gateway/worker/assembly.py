@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Callable
 from functools import partial
 
 import structlog
@@ -147,7 +148,7 @@ class Assembly:
         recorder.count_activity = self.activity.count
         read_ahead = ReadAhead(config.server.limits.read_ahead)
         if self.spans is not None:
-            recorder.export_spans = SpanExport(self.spans.offer, SYSTEM_CLOCK.wall, Ids(os.urandom))
+            recorder.export_spans = SpanExport(self.spans.offer, SYSTEM_CLOCK.wall, Ids(os.urandom), self._exemplars())
         captures, recorder.capture = capture_of(config, read_ahead)
         if self.usage is not None:
             recorder.count_usage = UsageCounter(self.usage.counts)
@@ -198,6 +199,11 @@ class Assembly:
         self.metrics.spans_exported.watch(lambda: float(queue.exported))
         self.metrics.spans_dropped.watch(lambda: float(queue.dropped))
         return queue
+
+    def _exemplars(self) -> Callable[[str, str, float, float], None]:
+        """Return what notes the trace of an exchange beside its duration."""
+        series = self.metrics.duration_exemplars().labels
+        return lambda route, trace_id, total_s, wall_s: series(route).set(trace_id, total_s, wall_s)
 
     def _usage(self) -> UsageWriter | None:
         usage, redis = self.snapshot.config.observability.usage, self.snapshot.config.redis

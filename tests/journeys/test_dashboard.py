@@ -4,7 +4,7 @@ import asyncio
 import json
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,13 @@ import pytest
 from tests.architecture.files import ROOT
 from tests.fakes import RawBackend, reply, script
 from tests.gateway_process import KEY, configuration, running
+from tests.otlp_collector import Collector
 from tests.redis_server import RedisProcess, free_port
 
 DASHBOARD: dict[str, Any] = json.loads((ROOT / "deploy" / "grafana" / "gateway.json").read_text())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 QUERIES = {f"{panel['title']} {target['refId']}": target["expr"] for panel in PANELS for target in panel["targets"]}
+EXEMPLARS = "traces of durations"
 SEEN_WITHIN_S = 60.0
 ROUTES = (
     "[{id: all, match: {prefix: /v1}, upstream: backend}, {id: dead, match: {prefix: /dead}, upstream: dead},"
@@ -40,6 +42,7 @@ def prometheus(folder: Path, target: str) -> Iterator[str]:
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address={address}",
         "--log.level=error",
+        "--enable-feature=exemplar-storage",
     ]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         try:
@@ -60,16 +63,21 @@ async def unanswered(session: aiohttp.ClientSession, url: str) -> set[str]:
     for name, expression in QUERIES.items():
         async with session.get(f"{url}/api/v1/query", params={"query": filled_in(expression)}) as found:
             if found.status == 503:
-                return set(QUERIES)  # Prometheus is not ready yet
+                return {*QUERIES, EXEMPLARS}  # Prometheus is not ready yet
             content = await found.json()
         assert content["status"] == "success", (name, content)
         if all(series["value"][1] == "NaN" for series in content["data"]["result"]):
             missing.add(name)
+    about = {"query": "gateway_request_duration_seconds_bucket", "start": "0", "end": "9999999999"}
+    async with session.get(f"{url}/api/v1/query_exemplars", params=about) as found:
+        if not (await found.json())["data"]:
+            missing.add(EXEMPLARS)
     return missing
 
 
 async def test_no_panel_is_empty(redis_server: RedisProcess, tmp_path: Path) -> None:
-    async with RawBackend(default=script(reply(b"{}"))) as backend:
+    async with RawBackend(default=script(reply(b"{}"))) as backend, AsyncExitStack() as stack:
+        collector = stack.enter_context(Collector())
         upstreams = (
             f'[{{id: backend, targets: [{{url: "{backend.url}"}}]}},'
             f' {{id: dead, targets: [{{url: "http://127.0.0.1:{free_port()}"}}], breaker: {{}}}}]'
@@ -80,6 +88,7 @@ async def test_no_panel_is_empty(redis_server: RedisProcess, tmp_path: Path) -> 
             upstreams=upstreams,
             routes=ROUTES,
             plans="[{id: unlimited, limits: [{id: minute, max: 100000, per: 1m}]}]",
+            observability=f"{{log: {{format: json}}, traces: {{endpoint: '{collector.endpoint}', sample: 100%}}}}",
         )
         with running(text, tmp_path) as gateway, prometheus(tmp_path, f"127.0.0.1:{gateway.admin_port}") as url:
             async with aiohttp.ClientSession() as session:
@@ -88,7 +97,7 @@ async def test_no_panel_is_empty(redis_server: RedisProcess, tmp_path: Path) -> 
 
 
 async def _asked_under_load(session: aiohttp.ClientSession, gateway_url: str, prometheus_url: str) -> set[str]:
-    missing = set(QUERIES)
+    missing = {*QUERIES, EXEMPLARS}
     deadline = asyncio.get_running_loop().time() + SEEN_WITHIN_S
     while missing and asyncio.get_running_loop().time() < deadline:
         for path in ("/v1/a", "/dead", "/once", "/nowhere"):

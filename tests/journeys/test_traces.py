@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+
 from tests.fakes import reply
 from tests.gateway_process import configuration, running
 from tests.journeys.backends import Service, ask, counted, counts, enveloped, fields
@@ -31,7 +33,13 @@ async def test_the_spans_are_those_that_the_service_and_the_log_know(tmp_path: P
                 )
                 record = await gateway.record("request_id", enveloped(answer)["requestId"])
                 server, client = await asyncio.to_thread(collector.wait_for, 2)
+                accept = {"Accept": "application/openmetrics-text"}
+                metrics = (await asyncio.to_thread(gateway.admin, "/metrics", "GET", accept))[1]
                 assert await asyncio.to_thread(gateway.terminate) == 0
+    samples = [sample for family in parse_openmetrics(metrics) for sample in family.samples if sample.exemplar]  # type: ignore[no-untyped-call]
+    assert [(each.name, each.labels["route"], each.exemplar.labels) for each in samples] == [
+        ("gateway_request_duration_seconds_bucket", "all", {"trace_id": TRACE})
+    ]
     [sent] = service.requests
     assert fields(sent, "tracestate") == ["vendor=1"]
     assert fields(sent, "traceparent") == [f"00-{TRACE}-{client['span_id']}-01"]

@@ -5,7 +5,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from gateway.observe.exposition import Exposition
-from gateway.observe.instruments import Counter, Family, Gauge, Histogram
+from gateway.observe.instruments import Counter, Exemplar, Family, Gauge, Histogram
 from gateway.observe.shared_memory import Declaration, Merge, Region
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0, text/plain; q=0.5"
@@ -30,6 +30,7 @@ class Worker:
         self.wait = Family(
             self.region, Histogram, Declaration("wait_seconds", "histogram", "Waiting.", ("zone", "code"), buckets), 100
         )
+        self.traced = Family(self.region, Exemplar, Declaration("wait_seconds", "exemplar", "", ("zone", "code")), 100)
         self.pause = Family(
             self.region, Histogram, Declaration("pause_seconds", "histogram", "Pausing.", (), buckets), 1
         )
@@ -119,6 +120,37 @@ def test_openmetrics_is_what_prometheus_client_writes(worker: Worker) -> None:
     assert "# TYPE things counter" in mine
     assert "# TYPE build info" in mine
     assert mine.endswith("# EOF\n")
+
+
+def test_openmetrics_has_the_last_trace_of_each_bucket(worker: Worker) -> None:
+    other = Worker()
+    other.wait.labels(AWKWARD, 200).observe(0.06)
+    worker.traced.labels(AWKWARD, 200).set("0af7651916cd43dd8448eb211c80319c", 0.07, 1_700_000_000.5)
+    other.traced.labels(AWKWARD, 200).set("f" * 32, 0.06, 1_700_000_001.25)
+    worker.wait.labels("late", 200).observe(99.0)
+    worker.traced.labels("late", 200).set("0" * 31 + "1", 99.0, 1_700_000_002.0)
+    worker.traced.labels("no histogram", 200).set("1" * 32, 0.06, 1_700_000_001.0)
+    mine = text(worker, other, accept=OPENMETRICS)
+    samples = [sample for family in parse_openmetrics(mine) for sample in family.samples if sample.exemplar]  # type: ignore[no-untyped-call]
+    assert [(each.name, each.labels["zone"], each.labels["le"]) for each in samples] == [
+        ("wait_seconds_bucket", AWKWARD, "0.1"),
+        ("wait_seconds_bucket", "late", "+Inf"),
+    ]
+    first, second = (each.exemplar for each in samples)
+    assert (first.labels, first.value, float(first.timestamp)) == ({"trace_id": "f" * 32}, 0.06, 1_700_000_001.25)
+    assert (second.labels, second.value) == ({"trace_id": "0" * 31 + "1"}, 99.0)
+    assert "trace_id" not in text(worker, other)
+
+
+def test_an_exemplar_that_is_being_written_is_passed_over(worker: Worker) -> None:
+    worker.traced.labels(AWKWARD, 200)
+    assert "trace_id" not in text(worker, accept=OPENMETRICS)
+    worker.traced.labels(AWKWARD, 200).set("a" * 32, 0.06, 1_700_000_000.0)
+    assert "trace_id" in text(worker, accept=OPENMETRICS)
+    slots = worker.region.slots
+    at = [*slots].index(0.06)
+    slots[at] = 0.05
+    assert "trace_id" not in text(worker, accept=OPENMETRICS)
 
 
 @pytest.mark.parametrize(

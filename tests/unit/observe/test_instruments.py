@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.observe.instruments import Counter, Family, Gauge, Histogram, method_label
+from gateway.observe.instruments import Counter, Exemplar, Family, Gauge, Histogram, method_label
 from gateway.observe.shared_memory import Declaration, Region
 
 
@@ -126,3 +126,11 @@ def test_a_gauge_of_a_writer_that_ended_begins_at_nothing(region: Region) -> Non
     gauges(region).labels().set(5)
     region.writer_exited()
     assert gauges(region.reopened()).labels().value == 0.0
+
+
+def test_an_exemplar_is_kept_in_numbers(region: Region) -> None:
+    traced = Family(region, Exemplar, Declaration("wait", "exemplar", "", ("zone",)), 9)
+    exemplar = traced.labels("a")
+    exemplar.refresh()
+    exemplar.set("00000001ffffffff0000000000000002", 0.5, 9.0)
+    assert region.snapshot()[-7:] == [1.0, 4294967295.0, 0.0, 2.0, 0.5, 9.0, 4294967307.5]

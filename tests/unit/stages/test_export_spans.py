@@ -25,7 +25,9 @@ class Spans:
     def __init__(self, *, full: bool = False) -> None:
         self.taken: list[Span] = []
         self._full = full
-        self._export = SpanExport(self._offer, lambda: 1_800_000_000.0, Ids(lambda n: b"\x07" * n))
+        self.noted: list[tuple[str, str, float, float]] = []
+        ids = Ids(lambda n: b"\x07" * n)
+        self._export = SpanExport(self._offer, lambda: 1_800_000_000.0, ids, lambda *noted: self.noted.append(noted))
 
     def _offer(self, spans: tuple[Span, ...]) -> bool:
         self.taken += spans
@@ -71,7 +73,9 @@ def test_sampled_traces_and_errors_are_exported(*, flags: str, status: int, outc
 
 
 def test_a_span_that_finds_no_room_is_nobody_s() -> None:
-    assert Spans(full=True).of(sampled()) is None
+    full = Spans(full=True)
+    assert full.of(sampled()) is None
+    assert full.noted == []
 
 
 def test_the_span_of_a_request() -> None:
@@ -209,3 +213,13 @@ def test_a_parent_of_another_trace_is_no_parent() -> None:
     spans = Spans()
     spans.of(sampled(fields=(("traceparent", f"00-{'f' * 32}-{PARENT}-01"), ("tracestate", "a=b"))))
     assert (spans.taken[0].parent_id, spans.taken[0].trace_state) == ("", "")
+
+
+def test_the_trace_is_noted_beside_the_duration() -> None:
+    spans = Spans()
+    spans.of(sampled(), total_s=0.25)
+    spans.of(sampled(flags="00"))
+    x = sampled()
+    x.route = None
+    spans.of(x)
+    assert spans.noted == [("orders", TRACE, 0.25, 1_800_000_000.0), ("-", TRACE, 0.010, 1_800_000_000.0)]
