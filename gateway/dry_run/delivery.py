@@ -58,6 +58,11 @@ def split_shares(route: RouteSettings, caller: str) -> list[SplitShare]:
     ]
 
 
+def upstream_of(route: RouteSettings, caller: str) -> str:
+    """Return the id of the upstream that the calls of `caller` go to."""
+    return next((each.upstream for each in split_shares(route, caller) if each.chosen), route.upstream)
+
+
 def retry_report(config: Config, route: RouteSettings, upstream: str) -> RetryReport | None:
     """Return None where neither the route nor the upstream has rules for that."""
     inherited = next(each.retry for each in config.upstreams if each.id == upstream)
