@@ -50,7 +50,13 @@ _ESCAPED = "\0\0"
 """Stands for an escaped backslash or quote while strings are looked for."""
 _TOKEN = re.compile(r'"[^"]*+"?|[\[\]{}:,]|[^\s\[\]{}:,"]++')
 _PATH_PART = re.compile(r"\.([^\s.\[\]]+)|\[\*\]")
-_VALUE = r"""(?!"?\*\*\*)(?:"[^"]*+"?|\0\0[^"\0]*+|'[^']*+'?|[^\s,;&"'}\]\\\0]++)"""
+_SCHEME = r"(?:(?:api-?key|basic|bearer|digest|negotiate|token)\s++)?+"
+_VALUE = rf"""(?!"?\*\*\*){_SCHEME}(?:"[^"]*+"?|\0++[^"]*+|'[^']*+'?|[\[{{][\s\S]*+|[^\s,;&"'}}\]\\\0<]++)"""
+"""What stands in quotes that are escaped is masked up to the end of the string that it is in, as what is quoted there
+may have escapes of its own. What begins with a bracket is masked with all that follows.
+"""
+_PASSWORD = re.compile(r"""(://[^\s:@/"]*+:)[^\s@/"]++(?=@)""")
+"""The one in a URL."""
 
 
 def kind_of(content_type: str) -> RedactableKind | None:
@@ -95,7 +101,13 @@ class BodyRedaction:
         name = written.partition("=")[0]
         if any(key in fold(decode(decode(written))) for key in self._keys):
             return HIDDEN
-        return f"{name}={HIDDEN}" if self.is_secret(decode(name)) else written
+        if self.is_secret(decode(name)) or self._holds_secret(decode(written)):
+            return f"{name}={HIDDEN}"
+        return written
+
+    def _holds_secret(self, text: str) -> bool:
+        """Return whether `text`, such as JSON in a form, has what `_members_in` masks."""
+        return self._members_in(text) != text
 
     def _members_in(self, text: str) -> str:
         """Mask what looks like a name and its value, which may stand in a string, or in what is no JSON at all."""
@@ -104,7 +116,7 @@ class BodyRedaction:
         for found in self._written.finditer(_without_escapes(text)):
             kept.append(text[copied : found.end(1)] + HIDDEN)
             copied = found.end()
-        return "".join([*kept, text[copied:]])
+        return _PASSWORD.sub(rf"\1{HIDDEN}", "".join([*kept, text[copied:]]))
 
     def _json(self, text: str) -> str:
         kept: list[str] = []
@@ -152,12 +164,15 @@ def members_of(names: Iterable[str]) -> re.Pattern[str]:
     """Return a name and its value, in JSON or in whatever resembles it. `names` are folded."""
     spelled = "|".join([re.escape(name).replace(r"\-", "[-_]?") for name in sorted(names, key=len, reverse=True)])
     any_name = rf"(?<![a-z])(?:{spelled})|password|secret|credential|token|api[-_]?key|private[-_]?key"
-    return re.compile(rf"((?:{any_name})[\\\"'\0]*+\s*+[:=]\s*+){_VALUE}", re.IGNORECASE)
+    return re.compile(rf"((?:{any_name})[\\\"'\0]*+\s*+(?:=>|[:=>])\s*+){_VALUE}", re.IGNORECASE)
 
 
 def _without_escapes(text: str) -> str:
     """Return `text`, as long as it is, without escaped backslashes and quotes: what is left of those begins or ends."""
-    return text.replace(r"\\", _ESCAPED).replace(r"\"", _ESCAPED) if "\\" in text else text
+    if "\\" not in text:
+        return text
+    text = text.replace(r"\\", _ESCAPED).replace(r"\"", _ESCAPED)
+    return text.replace(r"\u0022", 3 * _ESCAPED).replace(r"\u0027", 3 * _ESCAPED)
 
 
 def _parts(rule: str) -> list[str]:
