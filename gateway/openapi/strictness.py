@@ -1,6 +1,7 @@
 """Schemas as they hold for requests, and schemas that refuse fields that nobody has described."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -66,20 +67,37 @@ def _content_without(flag: str, content: dict[str, MediaType], document: ApiDocu
     return {name: MediaType(_without(flag, media.schema, document), media.examples) for name, media in content.items()}
 
 
-def _without(flag: str, schema: Any, document: ApiDocument) -> Any:
-    """Return a schema that requires no property with `flag`."""
+def _without(flag: str, schema: Any, document: ApiDocument, around: Mapping[str, Schema] = MappingProxyType({})) -> Any:
+    """Return a schema that requires no property with `flag`. `around` are those of the `allOf` that it is a part of."""
     if isinstance(schema, list):
-        return [_without(flag, part, document) for part in schema]
+        return [_without(flag, part, document, around) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    made = {name: _without(flag, part, document) for name, part in schema.items()}
-    properties, required = schema.get("properties"), schema.get("required")
-    if isinstance(properties, dict) and isinstance(required, list):
+    properties = {**around, **_combined_properties(schema, document)}
+    made = {
+        name: _without(flag, part, document, properties if name == "allOf" else MappingProxyType({}))
+        for name, part in schema.items()
+    }
+    required = schema.get("required")
+    if isinstance(required, list):
         needed = [name for name in required if not _has(flag, properties.get(name), document)]
         made["required"] = needed
         if not needed:
             del made["required"]
     return made
+
+
+def _combined_properties(schema: Schema, document: ApiDocument) -> dict[str, Schema]:
+    """Return the properties of a schema and of what it combines by `allOf`, each schema being looked at once."""
+    found: dict[str, Schema] = {}
+    waiting, seen = [schema], set()
+    while waiting:
+        part = document.resolved(waiting.pop())
+        if isinstance(part, dict) and id(part) not in seen:
+            seen.add(id(part))
+            found = {**part.get("properties", {}), **found}
+            waiting.extend(part.get("allOf", ()))
+    return found
 
 
 def _has(flag: str, schema: Any, document: ApiDocument) -> bool:

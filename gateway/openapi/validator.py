@@ -22,6 +22,7 @@ _MOST_WAYS = 2000
 """How many ways through choices within choices are tried for the faults of one value."""
 _CHUNK = 5000
 _CHOICES = ("anyOf", "oneOf")
+_UNEVALUATED = "unevaluatedProperties"
 
 
 class SchemaError(Exception):
@@ -67,6 +68,7 @@ class Validator:
         self._iter_errors = compiled.iter_errors
         self._branches = _most_branches(schema, definitions)
         self._recursive = self._branches > 1 and _is_recursive(definitions)
+        self._names = names_in(schema, *definitions.values())
 
     def findings(self, value: Any) -> list[Finding]:
         """Return what is wrong with a value that is not valid: the first MOST_FINDINGS faults that are found."""
@@ -86,7 +88,25 @@ class Validator:
 
     def _listed(self, value: Any) -> list[Finding]:
         found = dict.fromkeys(finding for error in self._iter_errors(value) for finding in findings_of(error))
-        return list(found)[:MOST_FINDINGS]
+        return self._without_consequences(list(found))[:MOST_FINDINGS]
+
+    def _without_consequences(self, found: list[Finding]) -> list[Finding]:
+        """Leave out that there is no field of some name, where the schema that has it was only not considered.
+
+        `unevaluatedProperties` knows no field of schemas that refuse the value for another reason.
+        """
+        if all(each.keyword != _UNEVALUATED for each in found):
+            return found
+        at_fault = {
+            each.way[:length]
+            for each in found
+            for length in range(len(each.way) - 1 if each.keyword == _UNEVALUATED else len(each.way) + 1)
+        }
+        return [
+            each
+            for each in found
+            if each.keyword != _UNEVALUATED or each.way[-1] not in self._names or each.way[:-1] not in at_fault
+        ]
 
     def _of_part(self, cut: "_Cut", value: Any, part: Any) -> list[Finding]:
         """Return the faults of `part` that are faults of the whole `value`, too."""
@@ -175,6 +195,24 @@ def _most_branches(schema: Schema, definitions: Mapping[str, Schema]) -> int:
         elif isinstance(part, list):
             waiting.extend(part)
     return most
+
+
+def names_in(*schemas: Schema) -> frozenset[str]:
+    """Return the names of the fields that schemas describe or require, without those of what they refer to."""
+    found: set[str] = set()
+    waiting: list[Any] = list(schemas)
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            properties, required = part.get("properties"), part.get("required")
+            if isinstance(properties, dict):
+                found.update(properties)
+            if isinstance(required, list):
+                found.update(name for name in required if isinstance(name, str))
+            waiting.extend(part.values())
+        elif isinstance(part, list):
+            waiting.extend(part)
+    return frozenset(found)
 
 
 def _is_recursive(definitions: Mapping[str, Schema]) -> bool:

@@ -1,13 +1,13 @@
 """Compiles what the document of an operation says about its replies."""
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from gateway.openapi.drift.reply_contract import DescribedReply, ReplyContract
 from gateway.openapi.model import ApiDocument, Operation, Response, Schema
 from gateway.openapi.request_contract import body_kind
 from gateway.openapi.strictness import for_replies, refusing_unknown
-from gateway.openapi.validator import Validator
+from gateway.openapi.validator import Validator, names_in
 from gateway.settings.schema.contracts import ResponseSettings
 from gateway.settings.schema.replies import EnvelopeSettings
 
@@ -51,21 +51,6 @@ def _described(
         if closed:
             owner, (schema,) = refusing_unknown(document, [schema])
         content[name] = make(owner, schema)
-        for part in (schema, *owner.reachable(schema).values()):
-            _add_names(part, names)
+        names |= names_in(schema, *owner.reachable(schema).values())
     required = [name.lower() for name, field in response.fields.items() if field.required]
     return DescribedReply(tuple(required), content)
-
-
-def _add_names(schema: Any, names: set[str]) -> None:
-    """Add the names of the fields that a schema describes or requires."""
-    waiting = [schema]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, dict):
-            properties, required = part.get("properties"), part.get("required")
-            names.update(properties if isinstance(properties, dict) else ())
-            names.update(name for name in required if isinstance(name, str)) if isinstance(required, list) else None
-            waiting.extend(part.values())
-        elif isinstance(part, list):
-            waiting.extend(part)

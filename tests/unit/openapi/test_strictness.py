@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from gateway.openapi.load import load_document
-from gateway.openapi.model import ApiDocument, MediaType, Operation, Response
+from gateway.openapi.model import ApiDocument, MediaType, Operation, RequestBody, Response
 from gateway.openapi.strictness import for_replies, for_requests, refusing_unknown
 
 DOCUMENT, _ = load_document("tests/documents/pets.yaml")
@@ -50,6 +50,21 @@ def test_replies_need_nothing_that_only_requests_have() -> None:
     document, operation = for_replies(document, operation)
     made: list[Any] = [document.schemas["Pet"], operation.responses["200"].content["a/json"].schema]
     assert [each["required"] for each in made] == [["id"], ["id"]]
+
+
+def test_what_is_required_may_be_described_elsewhere() -> None:
+    """In another part of the same `allOf`; a reference in a circle ends."""
+    base: Any = {"properties": {"id": {"readOnly": True}, "name": {}}, "allOf": [{"$ref": "#/$defs/Base"}]}
+    whole: Any = {"allOf": [{"$ref": "#/$defs/Base"}, {"required": ["id", "name"]}, {"allOf": [{"required": ["id"]}]}]}
+    other: Any = {"properties": {"below": {"required": ["id"]}}, "allOf": [{"$ref": "#/$defs/Base"}]}
+    schemas = {"Base": base, "Whole": whole, "Other": other}
+    document = msgspec.structs.replace(DOCUMENT, schemas=schemas)
+    schema: Any = {"anyOf": [{"$ref": f"#/$defs/{name}"} for name in schemas]}
+    body = RequestBody(required=True, content={"a/json": MediaType(schema)})
+    operation = msgspec.structs.replace(DOCUMENT.operations["createPet"], body=body, responses={})
+    made: dict[str, Any] = for_requests(document, operation)[0].schemas
+    assert made["Whole"]["allOf"][1:] == [{"required": ["name"]}, {"allOf": [{}]}]
+    assert made["Other"]["properties"]["below"] == {"required": ["id"]}
 
 
 def closed(schema: Any, **definitions: Any) -> tuple[Any, dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.openapi.findings import Finding
-from gateway.openapi.validator import MOST_FINDINGS, MissingExtraError, SchemaError, Validator
+from gateway.openapi.validator import MOST_FINDINGS, MissingExtraError, SchemaError, Validator, names_in
 
 TEXTS = {"type": "array", "items": {"type": "string"}}
 
@@ -107,3 +107,20 @@ def test_parts_of_parts_that_are_cut() -> None:
     value = {"a": [{"b": 1} for _ in range(3000)], "c": {}}
     schema = {"properties": {"c": {"required": ["d"]}, "a": {"items": {"required": ["b"]}}}}
     assert [each.way for each in found(schema, value)] == [("c", "d")]
+
+
+def test_fields_that_only_were_not_considered_are_not_called_unknown() -> None:
+    """`unevaluatedProperties` knows nothing of schemas that refuse the value for another reason."""
+    schema: Any = {
+        "allOf": [{"properties": {"a": {"type": "integer"}, "b": {"unevaluatedProperties": False, "properties": {}}}}],
+        "unevaluatedProperties": False,
+    }
+    one = Validator(schema, {})
+
+    def found(value: Any) -> set[tuple[str | int, ...]]:
+        return {each.way for each in one.findings(value)}
+
+    assert found({"a": "x", "z": 1}) == {("a",), ("z",)}
+    assert found({"b": {"y": 1}, "a": 1}) == {("b", "y")}
+    assert found({"z": 1}) == {("z",)}
+    assert names_in(schema, {"required": ["c", 5]}) == {"a", "b", "c"}
