@@ -165,7 +165,7 @@ function replies(operation) {
     const response = resolved(api, part)
     const schema = Object.values(response.content ?? {})[0]?.schema
     const result = schema && resolved(api, schema).properties?.data?.properties?.result
-    const about = Object.keys(response.headers ?? {}).filter((name) => !/^X-(RateLimit|Request-Id)/.test(name))
+    const about = Object.keys(response.headers ?? {}).filter((name) => !/^(X-)?RateLimit|^X-Request-Id$/.test(name))
     return [status, [
       el("div", {}, response.description),
       about.length ? el("div", { class: "quiet small" }, `Header fields: ${about.join(", ")}`) : "",
