@@ -7,6 +7,7 @@ import msgspec
 
 from gateway.config_diff.inventory import MASK, is_secret
 from gateway.dry_run.cases import Case, Expectation, ExpectedCall, ReadCases
+from gateway.dry_run.delivery import upstream_of
 from gateway.dry_run.run import Compiled, DryResult, DryRun, DryRunError
 from gateway.kernel.clock import Clock
 from gateway.limiter.memory_limiter import LocalLimiter
@@ -110,11 +111,13 @@ def _upstream(wanted: ExpectedCall, call: Call | None, result: DryResult, parts:
     if call is None or unsent is None:
         yield _Compared(("upstream",), "a call", None)
         return
-    target = parts.upstreams[unsent.id].targets[0]
+    route = next((each for each in parts.config.routes if result.x.route and each.id == result.x.route.id), None)
+    upstream = unsent.id if route is None else upstream_of(route, call.caller)
+    target = parts.upstreams[upstream].targets[0]
     lines = request_head(call, target.origin, len(call.body) if isinstance(call.body, bytes) else None)
     first, *rest = lines.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
     if wanted.id is not None:
-        yield _Compared(("upstream", "id"), wanted.id, unsent.id)
+        yield _Compared(("upstream", "id"), wanted.id, upstream)
     if wanted.path is not None:
         yield _Compared(("upstream", "path"), wanted.path, first.split(" ")[1])
     fields = [(name, value) for name, _, value in (line.partition(": ") for line in rest)]

@@ -256,8 +256,7 @@ async def _charge(x: Exchange, limiter: Decider) -> Charge | None:
 
 def _call(call: Call, route: Route, compiled: Compiled, *, reveal: bool) -> CallReport:
     setting = next(each for each in compiled.config.routes if each.id == route.id)
-    split = delivery.split_shares(setting, call.caller)
-    upstream = compiled.upstreams[next((each.upstream for each in split if each.chosen), setting.upstream)]
+    upstream = compiled.upstreams[delivery.upstream_of(setting, call.caller)]
     retry = delivery.retry_report(compiled.config, setting, upstream.id)
     length = len(call.body) if isinstance(call.body, bytes) else call.body.length
     heads = [
@@ -277,7 +276,7 @@ def _call(call: Call, route: Route, compiled: Compiled, *, reveal: bool) -> Call
         envelope=route.envelope.mode,
         retry=retry,
         hedge=delivery.hedge_report(compiled.config, upstream.id),
-        split=split,
+        split=delivery.split_shares(setting, call.caller),
         cache=None if route.caching is None else route.caching.rules,
         idempotency_field=None if route.idempotency is None else route.idempotency.header,
         reply_check=delivery.reply_check(setting),

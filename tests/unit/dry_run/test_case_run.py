@@ -7,8 +7,9 @@ import pytest
 from gateway.dry_run.case_run import CaseResult, run_cases, uncovered
 from gateway.dry_run.cases import read_cases
 from gateway.dry_run.run import compiled
+from gateway.settings import parse
 from tests.clocks import ManualClock
-from tests.dry_runs import CONFIG
+from tests.dry_runs import CONFIG, TEXT
 
 
 async def ran(tmp_path: Path, *cases: str) -> list[CaseResult]:
@@ -72,3 +73,16 @@ async def test_a_call_that_is_not_made_and_a_request_that_cannot_be(tmp_path: Pa
 async def test_routes_without_a_case(tmp_path: Path) -> None:
     results = await ran(tmp_path, *PASSING)
     assert uncovered(results, compiled(CONFIG, ManualClock().clock)) == ["pets.mine", "rest", "files", "open"]
+
+
+async def test_the_upstream_of_a_split_is_the_one_that_the_caller_gets(tmp_path: Path) -> None:
+    split = "split: [{upstream: pets, weight: 0}, {upstream: other, weight: 1}]"
+    config = parse(
+        TEXT.replace("path: /v1/pets/mine, methods: [GET]}, upstream: pets", f"path: /v1/pets/mine}}, {split}")
+    )
+    file, clock = tmp_path / "t.yaml", ManualClock().clock
+    file.write_text(
+        "cases:\n- {request: {target: /v1/pets/mine, key: acme-ci}, expect: {upstream: {id: other, path: /v1/pets/mine}}}\n"
+    )
+    (result,) = await run_cases(read_cases(file), compiled(config, clock), clock)
+    assert result.mismatches == []

@@ -10,6 +10,7 @@ from gateway.dry_run.delivery import (
     reply_check,
     retry_report,
     split_shares,
+    upstream_of,
 )
 from gateway.settings import Config, parse
 
@@ -29,7 +30,9 @@ def test_a_split_with_its_shares() -> None:
     assert [(each.upstream, each.share) for each in split_shares(route, "a")] == [("v1", 0.75), ("v2", 0.25)]
     assert 100 < chosen.count(["v1"]) < 200
     assert chosen.count(["v1"]) + chosen.count(["v2"]) == 200
-    assert split_shares(configured("upstream: v1").routes[0], "a") == []
+    assert [[upstream_of(route, caller)] for caller in callers] == chosen
+    plain = configured("upstream: v1").routes[0]
+    assert (split_shares(plain, "a"), upstream_of(plain, "a")) == ([], "v1")
 
 
 @pytest.mark.parametrize(
