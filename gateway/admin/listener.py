@@ -163,7 +163,7 @@ class AdminListener:
         handlers = {"POST": change} if change is not None else self._resource(path)
         if handlers is not None:
             return self._refusal(request, handlers) or await handlers[request.method](request)
-        view = self.views.get(path) or self.views.get(path[: path.rindex("/") + 1])
+        view = self.views.get(path) or self.views.get(path[: path.rfind("/") + 1])
         if view is None:
             paths = sorted([*self.views, *self.changes, *self.resources])
             return json_reply(404, {"error": "not found", "paths": paths})

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from math import isinf
 from typing import Any
 
 from aiohttp import web
@@ -47,7 +48,8 @@ async def json_object(request: web.BaseRequest) -> dict[str, Any]:
     if media_type not in _TYPES or "Content-Encoding" in request.headers:
         raise BadRequestError(415, f"send the body as {_TYPES[0]}, without a content coding")
     try:
-        found = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_refused)
+        found = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_refused, parse_float=_number)
+        json.dumps(found, ensure_ascii=False).encode()  # half of a surrogate pair is text that nothing can store
     except (ValueError, RecursionError) as error:
         raise BadRequestError(400, f"the body is not valid JSON: {error}") from None
     if not isinstance(found, dict):
@@ -60,6 +62,12 @@ def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(members):
         raise ValueError("an object has two members of one name")
     return found
+
+
+def _number(written: str) -> float:
+    if isinf(number := float(written)):
+        raise ValueError(f"{written[:40]} is out of range")
+    return number
 
 
 def _refused(constant: str) -> None:

@@ -1,10 +1,12 @@
 """admin/listener.py: what is found by templates of paths and by methods."""
 
 import aiohttp
+import pytest
 from aiohttp import web
 
 from gateway.admin.connection import json_reply
 from gateway.admin.listener import AdminListener
+from tests.unit.admin.asked import raw
 
 
 async def test_resources_are_found_by_path_and_method_and_need_the_token(
@@ -27,3 +29,9 @@ async def test_resources_are_found_by_path_and_method_and_need_the_token(
         async with client.get(path, headers=bearer) as reply:
             assert reply.status == 404
             assert "/things/{id}/parts" in (await reply.json())["paths"]
+
+
+@pytest.mark.parametrize("line", ["OPTIONS *", "CONNECT host:1"])
+async def test_what_is_no_path_is_not_found(admin: AdminListener, line: str) -> None:
+    reply = await raw(admin, f"{line} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+    assert reply.startswith(b"HTTP/1.1 404 ")

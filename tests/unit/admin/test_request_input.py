@@ -35,6 +35,7 @@ async def test_a_body_is_one_object() -> None:
         "a": [1, {"b": None}]
     }
     assert await read(b"{}", Content_Type="application/merge-patch+json") == {}
+    assert await read(b'{"a": -1.5e3, "b": "\\ud83d\\ude00"}') == {"a": -1500.0, "b": "\U0001f600"}
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,9 @@ async def test_a_body_is_one_object() -> None:
         (b"{", {}, 400, "the body is not valid JSON"),
         (b"\xff", {}, 400, "the body is not valid JSON"),
         (b'{"a": NaN}', {}, 400, "NaN is no number of JSON"),
+        (b'{"a": -1e999}', {}, 400, "-1e999 is out of range"),
+        (b'{"a": "\\ud800"}', {}, 400, "surrogates not allowed"),
+        (b'{"\\udfff": 1}', {}, 400, "surrogates not allowed"),
         (b'{"a": 1, "a": 2}', {}, 400, "two members of one name"),
         (b'{"a": ' + b"[" * 20_000, {}, 400, "the body is not valid JSON"),
         (json.dumps({"a": "x" * MOST_BODY_BYTES}).encode(), {}, 413, "longer than 65536 bytes"),
