@@ -1,8 +1,8 @@
-"""stages/record.py: what is recorded of the part that a cache took."""
+"""stages/record.py: what is recorded of the parts that a cache and a content coding took."""
 
 import pytest
 
-from gateway.exchange import CacheUse
+from gateway.exchange import CacheUse, Coded
 from tests.samples import route
 from tests.unit.stages.recording import Recording, served
 
@@ -31,3 +31,10 @@ def test_exchanges_that_are_alike_share_a_record_and_not_what_the_cache_did(
     assert (line.get("gateway.cache.result"), line.get("gateway.cache.age_s")) == fields
     hits = [each for each in (before, use) if each is not None and each.result == "hit"]
     assert recording.value("gateway_cache_requests_total", result="hit") == len(hits)
+
+
+def test_what_nothing_was_decided_about_may_be_compressed() -> None:
+    recording, x = Recording(), served(coded=Coded("br", 25, 5))
+    x.decision = None
+    assert recording.record(x)["gateway.compression.saved_bytes"] == 20
+    assert recording.value("gateway_limiter_decisions_total") == 0
