@@ -88,8 +88,8 @@ class Exchange(msgspec.Struct):
     `request_faults` counts what is wrong with it by the contract of its route.
     `decided` is when the limiter had answered, and `called` when the call to the upstream began: readings of the
     monotonic clock, 0 if that has not happened. `span_id` is that of the exported span of this exchange, None without
-    one; the span of the call has the id in `traceparent`. `body_start` is the start of its body, where that may be
-    captured and was in memory as a whole.
+    one; the span of the call has the id in `traceparent`. `body_start` is the start of its body, as far as it was
+    in memory, where that may be captured.
     """
 
     request_id: str

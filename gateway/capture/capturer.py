@@ -117,9 +117,11 @@ class Capturer:
         if x.body is None:
             return None
         about = (x.headers.get("content-type") or "", x.headers.get("content-encoding") or "")
-        length = x.body.received if x.body.length is None else x.body.length
+        length = x.body.length
         if x.body_start is None:
-            return CapturedBody(self._type(about[0], secrets), x.body.length, withheld="streamed")
+            return CapturedBody(self._type(about[0], secrets), length, withheld="unread")
+        if length is None and x.body.received == len(x.body_start):
+            length = x.body.received
         return self._body(x.body_start, length, *about, secrets)
 
     def _body(

@@ -15,7 +15,7 @@ MOST_BYTES = 4 << 20
 class CapturedBody(msgspec.Struct, frozen=True, omit_defaults=True):
     """The start of a body. `length` is that of the whole body in bytes, None if it is not known.
 
-    `text` is None where nothing may be shown, and `withheld` says why: the body was not in memory (`streamed`), its
+    `text` is None where nothing may be shown, and `withheld` says why: nothing of the body was read (`unread`), its
     type or its coding cannot be redacted, or a secret stands in it in another spelling. `cut`: the body goes on.
     """
 
@@ -23,7 +23,7 @@ class CapturedBody(msgspec.Struct, frozen=True, omit_defaults=True):
     length: int | None = None
     text: str | None = None
     cut: bool = False
-    withheld: Literal["streamed", "type", "coding", "secret"] | None = None
+    withheld: Literal["unread", "type", "coding", "secret"] | None = None
 
 
 class CapturedMessage(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -62,17 +62,17 @@ class ReadAhead:
 class _Resumed:
     """A body whose first part was read ahead."""
 
-    __slots__ = ("_first", "_rest", "length", "received")
+    __slots__ = ("_rest", "first", "length", "received")
 
     def __init__(self, first: bytes, rest: Body) -> None:
-        self._first = first
+        self.first = first
         self._rest = rest
         self.length = rest.length
         self.received = rest.received
 
     async def read(self) -> bytes:
-        if self._first:
-            first, self._first = self._first, b""
+        if self.first:
+            first, self.first = self.first, b""
             return first
         return await self._rest.read()
 
@@ -229,18 +229,18 @@ async def read_body(x: Exchange, body: TimedBody, read_ahead: ReadAhead) -> byte
 
     Not more is read than `read_ahead` allows. Raises what `Body.read` raises.
     """
-    found: bytes | Body | None = body.take_whole()
+    found: bytes | _Resumed | None = body.take_whole()
     if found is None:
         try:
             found = await _read_body(x, body, read_ahead)
         finally:
             x.client_s = body.waited_s
-    if read_ahead.kept_bytes and isinstance(found, bytes):
-        x.body_start = found[: read_ahead.kept_bytes]
+    if read_ahead.kept_bytes:
+        x.body_start = (found.first if isinstance(found, _Resumed) else found)[: read_ahead.kept_bytes]
     return found
 
 
-async def _read_body(x: Exchange, body: Body, read_ahead: ReadAhead) -> bytes | Body:
+async def _read_body(x: Exchange, body: Body, read_ahead: ReadAhead) -> "bytes | _Resumed":
     piece = await body.read()
     if body.length is not None and len(piece) == body.length:
         return piece

@@ -20,6 +20,9 @@ _REPLACED = "***"
 class BodyBudget(Protocol):
     """The budget in bytes for bodies that are read before they are passed on."""
 
+    kept_bytes: int
+    """How much of the start of each is kept for what captures failures."""
+
     def reserve(self, x: Exchange, size: int, /) -> bool:
         """Return whether `x` may read `size` bytes in all. If it may, they are reserved."""
         ...
@@ -124,6 +127,8 @@ async def _read(x: Exchange, body: TimedBody, contract: RequestContract, read_ah
         x.client_s = body.waited_s
     content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
     x.body = ReadBody(content, body, whole=ended)
+    if read_ahead.kept_bytes:
+        x.body_start = content[: read_ahead.kept_bytes]
     return content if size <= most else None
 
 

@@ -53,6 +53,12 @@ def ordinary_and(text: bytes, encode: Callable[[bytes], bytes] = bytes) -> Place
     )
 
 
+def posted(path: bytes, key: bytes, kind: bytes, body: bytes) -> bytes:
+    """A request with a body, and the secret where it belongs, too."""
+    fields = (b"X-Api-Key: " + key, b"Content-Type: " + kind, b"Content-Length: %d" % len(body))
+    return head(b"POST %b HTTP/1.1" % path, *fields) + body
+
+
 def whole(text: bytes) -> Place:
     """Any bytes; `$P` is the path, `$K` the secret."""
     return lambda path, key: text.replace(b"$P", path).replace(b"$K", key)
@@ -184,6 +190,15 @@ SHOWN: dict[str, Place] = {
     "a URL as another parameter": ordinary_and(b"?next=/a%3Fb%26X-Api-Key=$K"),
     "Authorization, no key": field(b"Authorization: Bearer $K"),
     "Cookie, no key": field(b"Cookie: key=$K"),
+    "body, JSON": lambda path, key: posted(path, key, b"application/json", b'{"note": "%b"}' % key),
+    "body, JSON, broken": lambda path, key: posted(path, key, b"application/json", b"{'note': %b" % key),
+    "body, form": lambda path, key: posted(path, key, b"application/x-www-form-urlencoded", b"a=%b&b" % escaped(key)),
+    "body, form, escaped twice": lambda path, key: posted(
+        path, key, b"application/x-www-form-urlencoded", b"a=%b" % twice(key)
+    ),
+    "body, cut off in the key": lambda path, key: posted(
+        path, key, b"application/json", b'["%b%b' % (b"a" * 4070, key)
+    ),
     "body": lambda path, key: (
         head(b"POST %b HTTP/1.1" % path, b"X-Api-Key: " + key, b"Content-Length: %d" % len(key)) + key
     ),

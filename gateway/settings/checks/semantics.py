@@ -48,6 +48,7 @@ def check(context: CheckContext) -> None:
     check_traffic(context)
     _traces(context)
     _usage(context)
+    _capture(context)
     _workers(context)
 
 
@@ -208,6 +209,12 @@ def _usage(context: CheckContext) -> None:
     if context.config.observability.usage is not None and context.raw("redis") is None:
         text = "there is no Redis to keep usage in"
         context.report(("observability", "usage"), text, "add `redis: {url: …}`", at_key=True)
+
+
+def _capture(context: CheckContext) -> None:
+    if context.config.observability.capture is not None and context.config.admin.token is None:
+        text = "of no use: `/captures` asks for the token of the admin listener, and there is none"
+        context.report(("observability", "capture"), text, "add `admin: {token: …}`", at_key=True)
 
 
 def _redis(context: CheckContext) -> None:

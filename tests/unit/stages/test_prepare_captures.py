@@ -13,7 +13,7 @@ from tests.samples import Pieces, exchange
     [
         (WholeBody(b"0123456789", 100), b"01234567"),
         (Pieces(b"01", b"23", length=4), b"0123"),
-        (Pieces(b"x" * READ_AHEAD_BYTES, b"y", b"z", length=READ_AHEAD_BYTES + 2), None),
+        (Pieces(b"x" * READ_AHEAD_BYTES, b"y", b"z", length=READ_AHEAD_BYTES + 2), b"x" * 8),
     ],
 )
 async def test_the_start_of_a_body_that_is_in_memory_is_kept(body: TimedBody, start: bytes | None) -> None:

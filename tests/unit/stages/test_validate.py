@@ -111,6 +111,17 @@ async def test_what_is_refused_before_it_is_read(create: RequestContract) -> Non
     assert body.received == large.received == 0
 
 
+async def test_the_start_of_what_was_read_is_kept_for_whoever_captures_failures(create: RequestContract) -> None:
+    budget = ReadAhead()
+    x = posted(sized(b'{"wrong": 1}'))
+    await refused(x, create, budget)
+    assert x.body_start is None
+    budget.kept_bytes = 8
+    x = posted(sized(b'{"wrong": 1}'))
+    await refused(x, create, budget)
+    assert x.body_start == b'{"wrong"'
+
+
 async def test_a_chunked_body_that_is_too_long(create: RequestContract) -> None:
     budget = ReadAhead()
     error = await refused(posted(chunked(*[b" " * 65536] * 5)), create, budget)

@@ -16,7 +16,9 @@ def test_nothing_is_captured_unless_it_is_asked_for() -> None:
 
 
 async def test_what_was_captured_can_be_asked_for() -> None:
-    config = parse(LEAST + "observability: {capture: {on: [503], body: 1KiB, redact: [iban]}}\n")
+    config = parse(
+        LEAST + "admin: {token: sesame}\nobservability: {capture: {on: [503], body: 1KiB, redact: [iban]}}\n"
+    )
     read_ahead = ReadAhead()
     captures, capturer = capture_of(config, read_ahead)
     assert isinstance(capturer, Capturer)

@@ -3,6 +3,7 @@ import pytest
 from gateway.settings import parse
 from tests.yaml_files import LEAST, added
 
+TOKEN = "admin: {token: sesame-open-the-door}\n"
 ENDPOINT = "endpoint: 'http://collector:4318/v1/traces'"
 
 
@@ -25,7 +26,7 @@ def test_the_header_fields_for_the_collector_are_secrets() -> None:
 
 
 def test_captures_have_defaults_and_are_off_without_them() -> None:
-    capture = parse(LEAST + "observability: {capture: {on: [5xx, 404, upstream_body_invalid]}}\n", "f", {})
+    capture = parse(LEAST + TOKEN + "observability: {capture: {on: [5xx, 404, upstream_body_invalid]}}\n", "f", {})
     wanted = capture.observability.capture
     assert wanted is not None
     assert (wanted.on, wanted.body, wanted.share, wanted.redact) == (
@@ -58,7 +59,7 @@ def test_captures_have_rules(text: str, problem: str) -> None:
 
 @pytest.mark.parametrize("rule", ["password", "X-Note", "$.card.number", "$.items[*].sku", "$[*].a", "$.a[*][*]"])
 def test_names_and_paths_are_redacted(rule: str) -> None:
-    text = LEAST + f"observability: {{capture: {{on: [5xx], redact: ['{rule}']}}}}\n"
+    text = LEAST + TOKEN + f"observability: {{capture: {{on: [5xx], redact: ['{rule}']}}}}\n"
     capture = parse(text, "f", {}).observability.capture
     assert capture is not None
     assert capture.redact == (rule,)
