@@ -27,6 +27,7 @@ _ONE = frozenset(
 )
 _MANY = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 _NAMED = frozenset({"dependentSchemas", "patternProperties", "properties"})
+_CHOICES = frozenset({"anyOf", "oneOf"})
 _DATA = frozenset({"const", "default", "enum"})
 _KEPT = frozenset(
     {
@@ -98,6 +99,7 @@ class SchemaBundle:
                 return made
         for key, below in node.entries():
             self._take(made, key, below)
+        self._discriminate(made, node)
         self._nullable(made, value)
         self._bounds(made)
         return made
@@ -150,6 +152,27 @@ class SchemaBundle:
             if not value:
                 return
         made[key] = plain(value)
+
+    def _discriminate(self, made: dict[str, Any], node: Node) -> None:
+        """Tie each form to its values by `mapping` of the `discriminator`, if every form that is referred to has some.
+
+        Without that, names of schemas would be its values, and many documents have others.
+        """
+        name, mapping = node.below("discriminator", "propertyName"), node.below("discriminator", "mapping")
+        if name is None or mapping is None:
+            return
+        for keyword in _CHOICES & made.keys():
+            references = {
+                number: str(reference.value)
+                for number in range(len(made[keyword]))
+                if (reference := node.below(keyword, number, "$ref")) is not None and made[keyword][number] is not True
+            }
+            values = {
+                number: [value for value, entry in mapping.entries() if entry.value in {text, text.rpartition("/")[2]}]
+                for number, text in references.items()
+            }
+            for number, meant in values.items() if all(values.values()) else ():
+                made[keyword][number] = made[keyword][number] | {"properties": {str(name.value): {"enum": meant}}}
 
     def _nullable(self, made: dict[str, Any], value: Table) -> None:
         if self._dialect == "3.1" or not (value.get("nullable") is True or value.get("x-nullable") is True):

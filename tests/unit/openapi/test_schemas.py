@@ -28,6 +28,34 @@ def test_null() -> None:
     assert converted("{nullable: true, type: string}", "3.1.0") == {"type": "string"}
 
 
+def test_discriminators() -> None:
+    document = """
+openapi: 3.0.0
+paths: {/a: {get: {parameters: [{name: q, in: query, schema: %s}]}}}
+components: {schemas: {Cat: {type: object}, Dog: {type: object}}}
+"""
+    cat, dog = "#/components/schemas/Cat", "#/components/schemas/Dog"
+    forms = f"{{oneOf: [{{$ref: '{cat}'}}, {{$ref: '{dog}'}}, {{type: string}}], discriminator: {{%s}}}}"
+
+    def converted_forms(discriminator: str) -> Any:
+        loaded, _ = load_document("-", (document % (forms % discriminator)).encode())
+        (operation,) = loaded.operations.values()
+        schema: Any = operation.parameters[0].schema
+        return schema["oneOf"]
+
+    mapping = f"propertyName: kind, mapping: {{cat: '{cat}', tom: Cat, dog: '{dog}'}}"
+    plain = [{"$ref": "#/$defs/Cat"}, {"$ref": "#/$defs/Dog"}, {"type": "string"}]
+    assert converted_forms(mapping) == [
+        plain[0] | {"properties": {"kind": {"enum": ["cat", "tom"]}}},
+        plain[1] | {"properties": {"kind": {"enum": ["dog"]}}},
+        plain[2],
+    ]
+    for other in ("propertyName: kind", f"propertyName: kind, mapping: {{cat: '{cat}'}}"):
+        assert converted_forms(other) == plain
+    with pytest.raises(ConfigError, match="refers to nothing"):
+        load_document("-", (document % (forms % mapping)).replace("Dog: {", "Cow: {").encode())
+
+
 def test_bounds() -> None:
     assert converted("{minimum: 1, exclusiveMinimum: true, maximum: 2, exclusiveMaximum: false}") == {
         "exclusiveMinimum": 1,
