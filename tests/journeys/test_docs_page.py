@@ -165,3 +165,27 @@ async def test_an_error_is_explained_and_everybody_can_read_it(here: Front, brow
         await page.emulate_media(color_scheme="dark")
         assert await page.evaluate("getComputedStyle(document.body).backgroundColor") != ground
     assert found == []
+
+
+async def test_schemas_that_refer_to_themselves_cost_little_until_they_are_opened(
+    here: Front, browser: Browser
+) -> None:
+    page = await opened(browser, here)
+    sizes = await page.evaluate(
+        """async () => {
+            const { fields, sample } = await import("/docs/schemas.js")
+            const names = [...Array(40).keys()].map((each) => `p${each}`)
+            const properties = Object.fromEntries(names.map((name) => [name, { $ref: "#/components/schemas/A" }]))
+            const api = { components: { schemas: { A: { type: "object", properties, required: names } } } }
+            const shape = fields(api, { $ref: "#/components/schemas/A" })
+            document.body.append(shape)
+            const first = shape.querySelector("details"), closed = shape.querySelectorAll("li").length
+            first.open = true
+            await new Promise((done) => first.addEventListener("toggle", done))
+            const example = sample(api, { $ref: "#/components/schemas/A" })
+            return [closed, shape.querySelectorAll("li").length, Object.keys(example.p39).length, JSON.stringify(example).length]
+        }"""
+    )
+    assert sizes[:3] == [40, 80, 40]
+    assert sizes[3] < 500_000
+    await page.close()

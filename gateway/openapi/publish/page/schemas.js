@@ -3,6 +3,7 @@ import { el } from "./elements.js"
 
 const METHODS = ["get", "post", "put", "patch", "delete", "head", "options"]
 const MOST_LEVELS = 6
+const MOST_VALUES = 20_000
 
 export function resolved(document, part) {
   const seen = new Set()
@@ -52,16 +53,19 @@ export function typeOf(schema) {
   return schema.format ? `${name}, ${schema.format}` : name
 }
 
-export function sample(document, schema, levels = 0) {
+// An example has at most about `room` values, which the members of an object share: schemas may refer to themselves.
+export function sample(document, schema, levels = 0, room = MOST_VALUES) {
   const one = flat(document, schema)
   const given = one.examples?.[0] ?? one.example ?? one.const ?? one.default ?? one.enum?.[0]
   if (given !== undefined) return given
   const type = [one.type].flat().find((each) => each !== "null") ?? (one.properties ? "object" : one.items ? "array" : "string")
   if (type === "object") {
-    const names = Object.keys(one.properties ?? {}).filter((name) => levels < 3 || one.required?.includes(name))
-    return levels > MOST_LEVELS ? {} : Object.fromEntries(names.map((name) => [name, sample(document, one.properties[name], levels + 1)]))
+    if (levels > MOST_LEVELS) return {}
+    const names = Object.keys(one.properties ?? {}).filter((name) => levels < 3 || one.required?.includes(name)).slice(0, room)
+    const share = Math.floor(room / names.length) - 1
+    return Object.fromEntries(names.map((name) => [name, sample(document, one.properties[name], levels + 1, share)]))
   }
-  if (type === "array") return levels > MOST_LEVELS ? [] : [sample(document, one.items ?? {}, levels + 1)]
+  if (type === "array") return levels > MOST_LEVELS ? [] : [sample(document, one.items ?? {}, levels + 1, room)]
   if (type === "integer" || type === "number") return one.minimum ?? 1
   if (type === "boolean") return true
   return { date: "2026-01-31", "date-time": "2026-01-31T12:00:00Z", uuid: "6d84e126-d10c-4e52-bbfb-bd4c92bc8333" }[one.format] ?? "text"
@@ -77,20 +81,25 @@ export function bounds(schema) {
   return Object.entries(BOUNDS).filter(([name]) => schema[name] !== undefined).map(([name, words]) => words(schema[name])).join(" ")
 }
 
+// What is below a field is made when a reader opens it.
+function below(document, schema, levels) {
+  const made = el("details", { ontoggle: () => made.childElementCount > 1 || made.append(fields(document, schema, levels)) }, el("summary", {}, "Fields"))
+  return made
+}
+
 export function fields(document, schema, levels = 0) {
   const one = flat(document, schema)
-  const below = one.properties ? one : flat(document, one.items)
-  const names = Object.keys(below.properties ?? {})
+  const shown = one.properties ? one : flat(document, one.items)
+  const names = Object.keys(shown.properties ?? {})
   if (!names.length) return el("p", { class: "quiet small" }, typeOf(one))
   return el("ul", { class: "shape" }, names.map((name) => {
-    const part = flat(document, below.properties[name])
+    const part = flat(document, shown.properties[name])
     const deeper = part.properties ?? flat(document, part.items).properties
     const about = [part.description, bounds(part)].filter(Boolean).join(" ")
     return el("li", {},
       el("code", {}, name), " ", el("span", { class: "quiet" }, typeOf(part)),
-      below.required?.includes(name) ? el("span", { class: "quiet" }, ", needed") : "",
+      shown.required?.includes(name) ? el("span", { class: "quiet" }, ", needed") : "",
       about ? el("div", { class: "quiet small" }, about) : "",
-      deeper && levels < 4 && Object.keys(deeper).length
-        ? el("details", {}, el("summary", {}, "Fields"), fields(document, below.properties[name], levels + 1)) : "")
+      deeper && levels < 4 && Object.keys(deeper).length ? below(document, shown.properties[name], levels + 1) : "")
   }))
 }
