@@ -39,7 +39,8 @@ class CaptureRules(msgspec.Struct, frozen=True):
     """Which exchanges are captured: `on` are statuses, classes of them (`5xx`) and names of faults.
 
     `share` of those, from 0 to 1, is captured, with `body_bytes` of each body. `redact` are names of fields and paths
-    in JSON that are masked, `key_names` the header and query fields of keys.
+    in JSON that are masked, `key_names` the header and query fields of keys. At most `max_per_second` are captured, so
+    that a service that always fails does not keep the gateway busy with it.
     """
 
     on: Sequence[str]
@@ -47,6 +48,7 @@ class CaptureRules(msgspec.Struct, frozen=True):
     body_bytes: int
     redact: Sequence[str]
     key_names: Sequence[str]
+    max_per_second: int = 20
 
 
 class Capturer:
@@ -59,6 +61,8 @@ class Capturer:
         self._redaction = BodyRedaction(rules.redact, rules.key_names)
         self._key_names = frozenset(map(fold, rules.key_names)) | _CREDENTIALS
         self._captures = captures
+        self._max_per_second = rules.max_per_second
+        self._second = self._in_second = 0
         self._wall = wall
         self.kept_bytes = rules.body_bytes + LONGEST_BYTES
 
@@ -69,12 +73,17 @@ class Capturer:
             return
         if int(x.request_id[:8], 16) >= self._below:  # the id is random
             return
-        self._captures.keep(self._capture(x, status, fault, show_path))
+        now_s = self._wall()
+        if self._second != int(now_s):
+            self._second, self._in_second = int(now_s), 0
+        if self._in_second < self._max_per_second:
+            self._in_second += 1
+            self._captures.keep(self._capture(x, status, fault, now_s, show_path))
 
-    def _capture(self, x: Exchange, status: int, fault: str, show_path: ShowPath) -> Capture:
+    def _capture(self, x: Exchange, status: int, fault: str, now_s: float, show_path: ShowPath) -> Capture:
         caller = x.caller
         summary = CaptureSummary(
-            at=self._wall(),
+            at=now_s,
             request_id=x.request_id,
             trace_id=x.trace_id,
             status=status,

@@ -16,7 +16,8 @@ def capture_of(config: Config, read_ahead: ReadAhead) -> tuple[Captures, Capture
     captures, wanted, key = Captures(), config.observability.capture, config.auth.key
     if wanted is None:
         return captures, None
-    rules = CaptureRules(wanted.on, wanted.share, wanted.body, wanted.redact, (key.header, key.query))
+    names = (key.header, key.query)
+    rules = CaptureRules(wanted.on, wanted.share, wanted.body, wanted.redact, names, wanted.max_per_second)
     capturer = Capturer(rules, captures, SYSTEM_CLOCK.wall)
     read_ahead.kept_bytes = capturer.kept_bytes
     return captures, capturer

@@ -103,7 +103,7 @@ async def world(
         with Collector() as collector:
             traces = (
                 f"{{log: {{format: json}}, traces: {{endpoint: '{collector.endpoint}', sample: 100%}}, usage: {{}}, "
-                "capture: {on: [4xx, 5xx]}}"
+                "capture: {on: [4xx, 5xx], max_per_second: 10000}}"
             )
             sections = {**SECTIONS, "upstreams": upstreams, "redis": redis, "observability": traces}
             with running(configuration(backend.port, **sections), folder) as gateway:

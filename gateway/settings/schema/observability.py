@@ -157,10 +157,13 @@ class CaptureSettings(Section):
     on: Annotated[Many[CaptureCondition], Field(min_length=1)] = Field(
         description="Which exchanges: statuses of replies, classes of them (`5xx`), and names of faults."
     )
-    body: Annotated[Size, Field(le=64 << 10)] = default(
-        "4KiB", "How much is kept of the body of the request and of that of the service's answer, 64 KiB at most."
+    body: Annotated[Size, Field(le=16 << 10)] = default(
+        "4KiB", "How much is kept of the body of the request and of that of the service's answer, 16 KiB at most."
     )
     share: Percent = default("100%", "The share of them that is kept.")
+    max_per_second: int = Field(
+        default=20, ge=1, le=10_000, description="Most of them that a worker keeps in a second; it skips the others."
+    )
     redact: Many[RedactionRule] = Field(
         default=(), description="What is masked besides the usual names: names of fields, and paths in JSON bodies."
     )

@@ -71,6 +71,16 @@ def test_a_share_is_captured(*, share: float, captured: bool) -> None:
     assert (found is not None) is captured
 
 
+def test_only_so_many_are_captured_in_a_second() -> None:
+    now_s, captures = [1_800_000_000.2], Captures()
+    rules = CaptureRules(["5xx"], 1.0, 64, (), (), max_per_second=2)
+    capturer = Capturer(rules, captures, lambda: now_s[0])
+    for at_s in (0.2, 0.5, 0.9, 1.1):
+        now_s[0] = 1_800_000_000.0 + at_s
+        capturer(failed(), 503, lambda _: None)
+    assert [round(summary.at - 1_800_000_000.0, 1) for summary in captures.summaries()] == [0.2, 0.5, 1.1]
+
+
 def test_it_says_what_happened() -> None:
     x = failed(answered(b'{"a":1}'), query="a=1&password=hush", error=GatewayError(UPSTREAM_BODY_INVALID))
     found = Capturing().of(x)

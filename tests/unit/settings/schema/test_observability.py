@@ -29,8 +29,8 @@ def test_captures_have_defaults_and_are_off_without_them() -> None:
     capture = parse(LEAST + TOKEN + "observability: {capture: {on: [5xx, 404, upstream_body_invalid]}}\n", "f", {})
     wanted = capture.observability.capture
     assert wanted is not None
-    assert (wanted.on, wanted.body, wanted.share, wanted.redact) == (
-        ("5xx", "404", "upstream_body_invalid"), 4096, 1.0, (),
+    assert (wanted.on, wanted.body, wanted.share, wanted.redact, wanted.max_per_second) == (
+        ("5xx", "404", "upstream_body_invalid"), 4096, 1.0, (), 20,
     )  # fmt: skip
     assert parse(LEAST, "f", {}).observability.capture is None
 
@@ -45,7 +45,8 @@ def test_captures_have_defaults_and_are_off_without_them() -> None:
         ("{on: [true]}", "observability.capture.on[0]: a status"),
         ("{on: [upstream_body_invald]}", "did you mean `upstream_body_invalid`?"),
         ("{on: [everything-else]}", "`gateway errors` lists the faults"),
-        ("{on: [5xx], body: 65KiB}", "observability.capture.body"),
+        ("{on: [5xx], body: 17KiB}", "observability.capture.body"),
+        ("{on: [5xx], max_per_second: 0}", "observability.capture.max_per_second"),
         ("{on: [5xx], share: 2}", "observability.capture.share"),
         ("{on: [5xx], redact: [card.number]}", "write one such as `$.card.number`"),
         ("{on: [5xx], redact: ['$.items[0]']}", "observability.capture.redact[0]"),
