@@ -41,6 +41,9 @@ class _Sampler:
         self._left = MOST_VALUES
 
     def value(self, schema: Schema, depth: int) -> Any:
+        if isinstance(schema, dict) and "$ref" in schema and "properties" in schema and depth <= _DEEPEST:
+            beside = {name: part for name, part in schema.items() if name != "$ref"}
+            return self._combined([{"$ref": schema["$ref"]}, beside], depth)
         resolved = self._document.resolved(schema)
         self._left -= 1
         if not isinstance(resolved, dict) or self._left < 0 or depth > _DEEPEST:

@@ -46,6 +46,7 @@ DOCUMENT = ApiDocument("f", "t", "1", "", {}, SCHEMAS, {})
         {"oneOf": [{"type": "string"}, {"type": "integer"}]},
         {"type": "object", "anyOf": [{"required": ["a"], "properties": {"a": {"type": "string"}}}]},
         True,
+        {"oneOf": [{"$ref": "#/$defs/Pet", "properties": {"kind": {"enum": ["dog"]}}}, {"type": "null"}]},
         {},
     ],
 )
@@ -60,6 +61,8 @@ def test_what_the_schema_shows_is_the_value() -> None:
     assert sample_value(DOCUMENT, {"type": "string", "example": "Rex", "default": "x"}) == "Rex"
     assert sample_value(DOCUMENT, {"allOf": [{"type": "integer"}, {"minimum": 1}]}) == 1
     assert sample_value(DOCUMENT, {"allOf": [True]}) == {}
+    kind = {"$ref": "#/$defs/Pet", "properties": {"name": {"enum": ["Rex the first"]}}}
+    assert sample_value(DOCUMENT, kind)["name"] == "Rex the first"
 
 
 def test_recursion_and_width_end() -> None:
