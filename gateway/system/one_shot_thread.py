@@ -22,10 +22,15 @@ class Threads:
     A child gets a copy of every lock but of no other thread: a lock that a thread holds at the moment of a fork stays
     locked in the child. So a fork waits until threads have ended. It does not wait for a thread that is blocked in a
     system call, as when a file system does not answer: that one holds no lock that a child needs, and might never end.
+    Work that comes while a fork waits begins after it: otherwise whoever asks for work again and again would put it off
+    for ever.
     """
 
     def __init__(self) -> None:
         self._living: dict[threading.Thread, asyncio.Future[None]] = {}
+        self._forks = 0
+        self._may_begin = asyncio.Event()
+        self._may_begin.set()
 
     def __repr__(self) -> str:
         return f"<Threads {len(self._living)} at work>"
@@ -37,6 +42,8 @@ class Threads:
 
         After a cancellation the work goes on, and its result is dropped. Raises OSError when no thread can be started.
         """
+        while self._forks:
+            await self._may_begin.wait()
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
         ended: asyncio.Future[None] = loop.create_future()
@@ -72,11 +79,18 @@ class Threads:
 
     async def quiet(self) -> None:
         """Return when no thread runs; the caller may fork if it does so before it awaits anything."""
-        while self._living:
-            before = {thread: _state(thread) for thread in self._living}
-            await asyncio.wait(set(self._living.values()), timeout=STILL_S)
-            if all(thread in before and _is_same(before[thread], _state(thread)) for thread in self._living):
-                return
+        self._forks += 1
+        self._may_begin.clear()
+        try:
+            while self._living:
+                before = {thread: _state(thread) for thread in self._living}
+                await asyncio.wait(set(self._living.values()), timeout=STILL_S)
+                if all(thread in before and _is_same(before[thread], _state(thread)) for thread in self._living):
+                    return
+        finally:
+            self._forks -= 1
+            if not self._forks:
+                self._may_begin.set()
 
 
 def _state(thread: threading.Thread) -> _ThreadState | None:

@@ -76,3 +76,32 @@ async def test_the_result_of_cancelled_work_is_dropped(threads: Threads, tmp_pat
         await asyncio.wait_for(threads.run(pipe.read_text), 0.05)
     pipe.write_text("too late")
     await asyncio.wait_for(threads.quiet(), 5)
+
+
+async def test_a_fork_is_not_put_off_by_work_that_comes_meanwhile(threads: Threads) -> None:
+    loop, tasks, asked = asyncio.get_running_loop(), list[asyncio.Task[None]](), 0
+
+    def begin(begun: threading.Event) -> None:
+        nonlocal asked
+        asked += 1
+        if asked < 200:
+            tasks.append(asyncio.create_task(threads.run(lambda: work(begun))))
+
+    def work(begun: threading.Event) -> None:
+        """Ask for the next piece of work, and end when that has begun."""
+        begun.set()
+        following = threading.Event()
+        loop.call_soon_threadsafe(begin, following)
+        following.wait(0.05)
+
+    begin(threading.Event())
+    await asyncio.sleep(0)
+    another = asyncio.create_task(threads.quiet())
+    async with asyncio.timeout(10):
+        await threads.quiet()
+    assert repr(threads) == "<Threads 0 at work>"
+    assert asked < 200
+    assert await threads.run(lambda: "it goes on") == "it goes on"
+    asked = 200
+    await asyncio.gather(another, *tasks)
+    await threads.quiet()
