@@ -217,6 +217,8 @@ def same_ids(head: str) -> list[str]:
 )
 def test_a_dry_run_agrees_with_the_gateway(scenario: Scenario, key: str, body: str, before: int) -> None:
     found, method, target, headers = scenario
+    if any("cache" in route for route in found):
+        before = 0  # a dry run does not know what the cache of a worker remembers
     config = written(found)
 
     async def both() -> None:
