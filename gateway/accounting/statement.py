@@ -6,6 +6,7 @@ are keys, which are counted exactly, and client addresses on open routes, which 
 
 from collections.abc import Iterator
 from datetime import date
+from math import inf
 from typing import Any
 
 import msgspec
@@ -50,6 +51,10 @@ class UsageStatement(msgspec.Struct, rename={"first": "from", "last": "to"}):
     total: UsageSums
 
 
+class TooManyRowsError(Exception):
+    """The answer would have more rows than were asked for at most."""
+
+
 class _Group:
     """The sums of the rows with the same values of the dimensions."""
 
@@ -82,8 +87,8 @@ class UsageReader:
         self._client = client
         self._key_prefix = key_prefix
 
-    def statement(self, query: UsageQuery) -> UsageStatement:
-        """Return the answer to `query`."""
+    def statement(self, query: UsageQuery, most_rows: float = inf) -> UsageStatement:
+        """Return the answer to `query`. Raises TooManyRowsError."""
         groups: dict[tuple[str, ...], _Group] = {}
         total = _Group()
         for day in query.days:
@@ -99,6 +104,8 @@ class UsageReader:
                     callers = callers_key(self._key_prefix, day, route)
                     for group in (groups.setdefault(name, _Group()), total):
                         group.add(row, numbers, callers)
+                    if len(groups) > most_rows:
+                        raise TooManyRowsError
         rows = [self._sums(group, dict(zip(query.by, name, strict=True))) for name, group in sorted(groups.items())]
         return UsageStatement(query.first, query.last, query.by, rows, self._sums(total, {}))
 
@@ -125,12 +132,12 @@ class UsageReader:
         )
 
 
-def read_statement(url: str, key_prefix: str, query: UsageQuery) -> UsageStatement:
-    """Ask the Redis at `url`, and wait for it. Raises RedisConnectionError."""
+def read_statement(url: str, key_prefix: str, query: UsageQuery, most_rows: float = inf) -> UsageStatement:
+    """Ask the Redis at `url`, and wait for it. Raises RedisConnectionError and TooManyRowsError."""
     try:
         client: Any = client_for(url, rows_key(key_prefix, ""))
         try:
-            return UsageReader(client, key_prefix).statement(query)
+            return UsageReader(client, key_prefix).statement(query, most_rows)
         finally:
             client.close()
     except (redis.RedisError, OSError) as error:

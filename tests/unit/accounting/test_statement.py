@@ -6,7 +6,7 @@ import pytest
 
 from gateway.accounting.counts import UsageRow
 from gateway.accounting.query import UsageQuery, usage_query
-from gateway.accounting.statement import UsageStatement, read_statement
+from gateway.accounting.statement import TooManyRowsError, UsageStatement, read_statement
 from gateway.accounting.storage import Batch, rows_key
 from gateway.redis_client.address import RedisConnectionError
 from tests.redis_server import RedisProcess, free_port
@@ -48,6 +48,13 @@ def filled(module_redis: RedisProcess) -> RedisProcess:
 
 def asked(server: RedisProcess, **parameters: str) -> UsageStatement:
     return read_statement(server.url, "gw", usage_query(parameters, TODAY))
+
+
+def test_an_answer_may_have_too_many_rows(filled: RedisProcess) -> None:
+    query = usage_query({}, TODAY)
+    assert len(read_statement(filled.url, "gw", query, 3).rows) == 3
+    with pytest.raises(TooManyRowsError):
+        read_statement(filled.url, "gw", query, 2)
 
 
 def test_a_month_by_organization(filled: RedisProcess) -> None:
