@@ -1,5 +1,6 @@
 """Keys in Redis, listed and shown without their digests."""
 
+from heapq import nsmallest
 from typing import Any, NamedTuple
 
 from gateway.key_management.description import described
@@ -17,7 +18,8 @@ class KeySelection(NamedTuple):
 
 def listed(registry: KeyRegistry, selection: KeySelection) -> dict[str, Any]:
     """Return a page of keys. `next` is the id after which the next page begins, None at the end."""
-    found = sorted(
+    found = nsmallest(  # of all keys only those of the page are in memory
+        selection.limit + 1,
         (
             stored
             for stored in registry.all()
