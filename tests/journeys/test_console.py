@@ -52,6 +52,7 @@ def sections(service: int, limit: int) -> dict[str, str]:
         "upstreams": f'[{{id: orders, targets: [{{url: "http://127.0.0.1:{service}"}}, {{url: "http://127.0.0.1:1"}}], '
         "outlier_detection: {consecutive_failures: 1, base_ejection_time: 4m}}, "
         '{id: billing, targets: [{url: "http://127.0.0.1:1"}]}]',
+        "observability": "{capture: {on: [5xx]}}",
         "routes": "[{id: orders, match: {prefix: /v1/orders}, upstream: orders}, "
         "{id: invoices, match: {prefix: /v1/invoices}, upstream: billing}]",
     }
@@ -223,6 +224,24 @@ async def test_a_change_that_is_refused_says_why(console: Console) -> None:
     await page.click("text=Disable the key")
     await confirm(page)
     await expect(page.locator("#dialog-error")).not_to_be_empty()
+    await page.click("#dialog-cancel")
+
+
+async def test_what_was_captured_of_a_failed_request_is_shown(console: Console) -> None:
+    client = await RawClient.connect(console.gateway.port)
+    failed = await ask(client, "/v1/invoices/2", KEY)
+    client.close()
+    page = console.page
+    await page.fill("#request-id", str(failed["requestId"]))
+    await page.keyboard.press("Enter")
+    await change(page, "text=Show what was captured")
+    await reads(console, "#captured", str(failed["requestId"]), "x-api-key", "***")
+    await page.fill("#request-id", console.failed)  # of before the reload, which has emptied them
+    await page.keyboard.press("Enter")
+    await reads(console, "#found", "GET /v1/invoices/1")
+    await page.click("text=Show what was captured")
+    await confirm(page)
+    await expect(page.locator("#dialog-error")).to_contain_text("nothing was captured of this request")
     await page.click("#dialog-cancel")
 
 

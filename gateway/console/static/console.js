@@ -445,7 +445,8 @@ function verdict(record) {
     ["Gateway", record.gateway ? `${record.gateway.host} (${record.gateway.admin})` : null], ["Trace", record.trace_id],
   ];
   return [h("p", { class: "verdict" }, badge(record.status >= 500 ? "bad" : "fair", record.status), ` It failed with ${record.status}`, record.code ? ` (code ${record.code})` : "", record.reason ? `: ${record.reason.replaceAll("_", " ")}.` : "."),
-    h("dl", {}, fields.filter(([, value]) => value).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]))];
+    h("dl", {}, fields.filter(([, value]) => value).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
+    h("p", { class: "actions" }, h("button", { type: "button", onclick: () => capture(record.request_id) }, "Show what was captured")), h("div", { id: "captured" })];
 }
 
 function keyButton(key, where) {
@@ -522,6 +523,8 @@ $("dialog-cancel").addEventListener("click", () => $("dialog").close());
 
 const query = (values) => new URLSearchParams(Object.entries(values).filter(([, value]) => value)).toString();
 const reload = () => confirm_("Reload the configuration?", "The file is read again and comes into force as a whole, or not at all.", "Reload", () => send("POST", "reload?wait"));
+const capture = (id) => confirm_("Show what was captured?", "The header fields and the start of the bodies, redacted, if this gateway has kept them (observability.capture).", "Show",
+  () => send("GET", `captures/${encodeURIComponent(id)}`).then((found) => $("captured").replaceChildren(h("pre", { class: "problems", tabindex: "0", "aria-label": "What was captured" }, JSON.stringify(found, null, 2)))));
 const reset = (key) => confirm_(`Reset the limits of ${key}?`, "Its buckets are full again at once, in all workers.", "Reset", () => send("POST", `limits/reset?${query({ key })}`).then(() => $("account").replaceChildren()));
 const eject = (upstream, target) => confirm_(`Eject ${target}?`, `It gets no calls of ${upstream} for this time, from any worker of this gateway; then one call tries it first.`, "Eject", (values) => send("POST", `targets/eject?${query({ upstream, target, for: values.for })}`), [["for", "For (a day at most)", "15m"]]);
 const giveBack = (upstream, target) => confirm_(`Return ${target}?`, `It gets calls of ${upstream} again at once.`, "Return", () => send("POST", `targets/return?${query({ upstream, target })}`));
