@@ -18,8 +18,8 @@ from tests.journeys.multi_worker import TOKEN, written
 from tests.redis_server import RedisProcess
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
-SWITCHED_OFF = {"/usage"}
-"""What the configuration of this gateway does not ask for."""
+SWITCHED_OFF = {"/usage", "/captures/{id}"}
+"""What the configuration of this gateway does not ask for, which is answered by an error."""
 ENDLESS = {"/tail"}
 UUID = "6d84e126-d10c-4e52-bbfb-bd4c92bc8333"
 
