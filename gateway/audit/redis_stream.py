@@ -61,7 +61,7 @@ def _newest_first(client: redis.Redis, stream: str, since_s: float | None) -> It
         for _, fields in entries:
             try:
                 yield decode_record(fields.get(_FIELD, b""))
-            except (MsgspecError, UnicodeDecodeError):
+            except (MsgspecError, UnicodeDecodeError, RecursionError):
                 continue  # of a newer release
         if len(entries) < BATCH:
             return

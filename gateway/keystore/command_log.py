@@ -29,7 +29,7 @@ class CommandLog:
                 self._last = name
                 try:
                     record = decode_record(fields[1])
-                except (ValueError, IndexError):
+                except (ValueError, IndexError, RecursionError):
                     continue  # of a newer release
                 if record.gateway is None:
                     log_record(record)

@@ -70,7 +70,8 @@ def test_a_record_that_is_there_twice_or_cannot_be_read_counts_once_or_not(
     (record,) = records(1, 2)
     write_records(url, "gw", [record, record])
     module_redis.ask("XADD", STREAM, "*", "other", "x")
-    module_redis.ask("XADD", STREAM, "*", "record", b"\xff")
+    for unreadable in (b"\xff", b'{"id":"\xff"}', b'{"before":' + b"[" * 100_000):
+        module_redis.ask("XADD", STREAM, "*", "record", unreadable)
     assert read_records(url, "gw", AuditQuery()) == [record]
 
 

@@ -38,7 +38,8 @@ async def test_changes_by_commands_are_logged_once(log: CommandLog, redis_server
     assert await logged(log) == []
     write_records(redis_server.url, "gw", records(1, 3))
     write_records(redis_server.url, "gw", records(3, 4, "gw-1"))  # the gateway has logged its own
-    redis_server.ask("XADD", stream_of("gw"), "*", "record", "of another release")
+    for unreadable in ("of another release", '{"before":' + "[" * 100_000):
+        redis_server.ask("XADD", stream_of("gw"), "*", "record", unreadable)
     write_records(redis_server.url, "gw", records(4, 5))
     assert await logged(log) == ["1", "2", "4"]
     assert await logged(log) == []
