@@ -96,8 +96,8 @@ async def spent(here: Front) -> list[int]:
 
 
 def buckets(server: RedisProcess) -> list[bytes]:
-    """The names of all but the probe's."""
-    return [name for name in server.ask("KEYS", "*:{*}:*") if b"probe" not in name]
+    """The names of all but the probe's, and not of what gateways know of one another."""
+    return [name for name in server.ask("KEYS", "*:{*}:*") if b"probe" not in name and b"{fleet}" not in name]
 
 
 LIMIT_OF_FIVE = [200] * 5 + [429]
