@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from gateway.observe.shared_memory import ABSENT, Declaration
-from gateway.observe.text_format import CounterRows, GaugeRows, SeriesLocation
+from gateway.observe.text_format import CounterRows, GaugeRows, SeriesLocation, exemplars, with_exemplars
 
 COUNTER = Declaration("things_total", "counter", "Things.", ("zone",))
 HISTOGRAM = Declaration("wait_seconds", "histogram", "Waiting.", (), (0.1, 1.0))
@@ -71,3 +71,30 @@ def test_an_info_that_no_longer_holds_is_left_out() -> None:
     rows.add_location(("1",), SeriesLocation(0, 0, range(1)))
     rows.add_location(("2",), SeriesLocation(0, 1, range(1)))
     assert b"".join(rows.lines([[0.0, 1.0, 0.0]])) == b'build{release="2"} 1.0\n'
+
+
+def exemplar(words: tuple[int, ...], value: float, wall_s: float, *, torn: bool = False) -> list[float]:
+    """The slots of an exemplar: the words of its trace id, its value, when it was, and their sum."""
+    parts = [*map(float, words), value, wall_s]
+    return [*parts, sum(parts) + torn]
+
+
+def test_the_newest_whole_exemplar_of_a_bucket_stands_behind_its_sample() -> None:
+    regions = [
+        exemplar((1, 2, 3, 4), 0.05, 10.0)
+        + exemplar((5, 6, 7, 8), 0.06, 12.5)
+        + exemplar((9, 9, 9, 9), 0.07, 99.0, torn=True)
+        + exemplar((0, 0, 0, 0), 0.0, 0.0)
+        + exemplar((1, 1, 1, 0xFFFFFFFF), 5.0, 11.0)
+    ]
+    located = [SeriesLocation(0, 7 * number, range(7)) for number in range(5)]
+    found = exemplars(HISTOGRAM, {(): located}, regions)
+    assert found == {
+        b'wait_seconds_bucket{le="0.1"}': b' # {trace_id="00000005000000060000000700000008"} 0.06 12.500',
+        b'wait_seconds_bucket{le="+Inf"}': b' # {trace_id="000000010000000100000001ffffffff"} 5.0 11.000',
+    }
+    lines = b'wait_seconds_bucket{le="0.1"} 2.0\nwait_seconds_bucket{le="1.0"} 2.0\n'
+    assert b"".join(with_exemplars([lines], found)) == (
+        b'wait_seconds_bucket{le="0.1"} 2.0 # {trace_id="00000005000000060000000700000008"} 0.06 12.500\n'
+        b'wait_seconds_bucket{le="1.0"} 2.0\n'
+    )
