@@ -29,8 +29,10 @@ _WORSE = 0.03
 _FADES = 0.002
 """By how much the logarithm of the best rate falls in each window, so that it is measured again."""
 _BACK = 0.92
-_PLATEAU_WINDOWS = 30
-"""How many windows pass until the limit is where it was too high."""
+_PLATEAU_WINDOWS, _LONGEST_PLATEAU_WINDOWS = 30, 240
+"""How many windows pass until the limit is where it was too high: twice as many each time that it is there again."""
+_SAME = 0.1
+"""The part by which two limits that were too high may differ and be the same."""
 _GROWTH = 1.5
 """In each window, before it was ever too high."""
 _MEASURED_EVERY = 100
@@ -55,6 +57,7 @@ class ConcurrencyLimit:
         self.mean_s = 0.0
         """The mean duration in the last window, 0 before the first one has ended."""
         self._too_high = 0.0
+        self._plateau = _PLATEAU_WINDOWS
         self._windows_since = 0
         self._windows = 0
         self._base, self._base_error = math.nan, 0.0
@@ -127,12 +130,15 @@ class ConcurrencyLimit:
     def _fall(self, longer: float) -> None:
         reached = min(self._limit, float(max(self._most_in_flight, self._bounds.least)))
         part = max(0.5, math.exp(-longer)) if self._was_longer and longer > _LONGER else _BACK
+        if not self._was_longer:
+            same = abs(reached - self._too_high) <= _SAME * reached
+            self._plateau = min(2 * self._plateau, _LONGEST_PLATEAU_WINDOWS) if same else _PLATEAU_WINDOWS
         self._too_high, self._windows_since, self._was_longer = reached, 0, True
         self._limit = max(float(self._bounds.least), reached * part)
 
     def _grow(self) -> None:
         if self._too_high:
-            step = (self._windows_since - _PLATEAU_WINDOWS) / _PLATEAU_WINDOWS
+            step = (self._windows_since - self._plateau) / self._plateau
             grown = self._too_high * (1.0 + (1.0 - _BACK) * step**3)
         else:
             grown = self._limit * _GROWTH

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from heapq import heappop, heappush
+from itertools import pairwise
 from typing import NamedTuple
 
 import pytest
@@ -132,3 +133,18 @@ def test_calls_that_began_under_another_limit_do_not_count() -> None:
     for _ in range(100):
         limit.done(0.5, 9.0, 10)
     assert limit.mean_s == pytest.approx(1.0)
+
+
+def test_what_was_too_high_again_and_again_is_tried_less_and_less_often() -> None:
+    limit, now, falls, before = ConcurrencyLimit(LimitBounds(5, 1000)), 0.0, list[float](), 0
+    while now < 60.0:  # every call sees as many others as the limit allows
+        took, calls = CALL_S * (1 if limit.limit <= 50 else 2), limit.limit
+        now += took
+        for _ in range(calls):
+            limit.done(now - took, now, calls)
+        if limit.limit < before and before > 50:
+            falls.append(now)
+        before = limit.limit
+    pauses = [later - earlier for earlier, later in pairwise(falls)]
+    assert max(pauses) > 3 * min(pauses)
+    assert len(falls) < 20
