@@ -71,6 +71,8 @@ class ReplyWriter(RequestReader):
         else:
             self._listener.write_batch.flush()
             transport.write(data)
+            if self._paused:
+                return self._taken(x, len(body))
         return SentBytes(len(body))
 
     async def _send_in_time(self, reply: Reply) -> int:
@@ -105,7 +107,11 @@ class ReplyWriter(RequestReader):
         else:
             self._listener.write_batch.flush()
             transport.write(data)
-        x.sent_bytes = len(reply.body)
+        return await self._taken(x, len(reply.body))
+
+    async def _taken(self, x: Exchange, size: int) -> int:
+        """Wait until the client has received most of a body of `size` bytes, and return how much it has."""
+        x.sent_bytes = size
         if self._paused:
             await self._wait_for_client(x)
         return x.sent_bytes

@@ -62,6 +62,17 @@ async def test_other_replies_are_written_at_once(reply: Reply) -> None:
         assert transport.writes[0].endswith(b"\r\n\r\n" + reply.body)
 
 
+async def test_the_last_reply_waits_for_a_client_that_has_not_taken_it() -> None:
+    sending = Sending(Reply(200, [], b"{}", close=True))
+    with connected(sending) as (connection, transport):
+        transport.on_write = connection.pause_writing
+        connection.data_received(GET)
+        assert (sending.ended, sending.sent_bytes) == (False, 2)
+        connection.resume_writing()
+        await until(lambda: sending.ended)
+        assert sending.sent == 2
+
+
 async def test_nothing_is_sent_to_a_client_that_is_gone() -> None:
     sending = Sending(Reply(200, [], b"{}"))
     with connected(sending) as (connection, transport):
