@@ -1,6 +1,7 @@
 """The client's end of a tunnel."""
 
 from gateway.exchange import Reply
+from gateway.kernel.http.response_headers import as_text
 
 
 class TunnelBytes:
@@ -27,5 +28,4 @@ class TunnelBytes:
 
 def switching_head(reply: Reply, date: str) -> bytes:
     """Return the head that agrees to a handshake. `date` is the complete Date line."""
-    lines = "".join([f"{name}: {value}\r\n" for name, value in reply.fields])
-    return f"HTTP/1.1 101 Switching Protocols\r\n{lines}{date}\r\n".encode("latin-1", "replace")
+    return f"HTTP/1.1 101 Switching Protocols\r\n{as_text(reply.fields)}{date}\r\n".encode("latin-1", "replace")

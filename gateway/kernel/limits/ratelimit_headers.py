@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from math import ceil
 
+from gateway.kernel.http.response_headers import as_text
 from gateway.kernel.limits.token_bucket import Window, WindowState
 
 RateLimitFields = tuple[tuple[str, str], ...]
@@ -62,7 +63,7 @@ def remaining_text(states: Sequence[WindowState]) -> str:
             f"X-RateLimit-Remaining-{name}: {only.remaining}\r\n"
             f'RateLimit: "{only.window.id}";r={only.remaining};t={ceil(only.full_s)}\r\n'
         )
-    return "".join([f"{name}: {value}\r\n" for name, value in remaining_fields(states)])
+    return as_text(remaining_fields(states))
 
 
 def _shared_names(windows: Sequence[Window]) -> set[str]:

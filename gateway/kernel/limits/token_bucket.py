@@ -27,6 +27,7 @@ from typing import Literal, TypeAlias
 import msgspec
 from msgspec.structs import force_setattr
 
+from gateway.kernel.http.response_headers import as_text
 from gateway.kernel.limits.quota import MeterState, Posting, Reservation
 from gateway.kernel.memo import Memo
 
@@ -124,17 +125,13 @@ class Claim(msgspec.Struct, frozen=True, eq=False):
             raise ValueError("shadow windows come last")
         first = self.keys[0] if self.keys else self.postings[0].key if self.postings else ""
         force_setattr(self, "tag", tag_of(first))
-        force_setattr(self, "text", _texts.get(self.fields) or _texts.keep(self.fields, _text_of(self.fields)))
+        force_setattr(self, "text", _texts.get(self.fields) or _texts.keep(self.fields, as_text(self.fields)))
         force_setattr(self, "enforced", enforced)
         force_setattr(self, "shadowed", enforced < len(self.windows))
 
 
 _texts: Memo[tuple[tuple[str, str], ...], str] = Memo(1024)
 """Texts by fields: those of all keys of a plan are one string."""
-
-
-def _text_of(fields: tuple[tuple[str, str], ...]) -> str:
-    return "".join([f"{name}: {value}\r\n" for name, value in fields])
 
 
 def tag_of(key: str) -> str:
