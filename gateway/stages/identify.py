@@ -126,16 +126,12 @@ def identify(x: Exchange, credentials: Credentials, callers: CallerSource, wall_
 
 def _note_facts(facts: HeadFacts, x: Exchange, credentials: Credentials, organization: str | None) -> None:
     """Note what the field lines say about the caller, for the next request that has them."""
-    (key,), lines = x.header_keys, x.headers.lines
+    (key,), headers = x.header_keys, x.headers
     value = key.encode("utf-8", "surrogateescape")
     if not value.isascii() or "%" in x.host or key in x.host:
         return
-    at = 0
-    for name in x.headers.shape.names:
-        end = lines.index(b"\r\n", at)
-        if name.decode("latin-1").lower() == credentials.key_header.lower():
-            facts.key_at, facts.key_end = at + len(name) + 2, end
-        at = end + 2
+    _, end = headers.line_bounds()[headers.shape.only(credentials.key_header.lower())]
+    facts.key_at, facts.key_end = end - 2 - len(value), end - 2
     facts.digest, facts.organization = sha256(value).digest(), organization
     facts.credentials = credentials
 

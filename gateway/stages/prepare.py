@@ -148,15 +148,12 @@ def _note_facts(facts: HeadFacts, x: Exchange, request_filter: FieldFilter) -> N
     """Note which of the field lines are forwarded, for the next request that has them."""
     lines, secrets = x.headers.lines, secrets_of(x.header_keys)
     kept: list[int] = []
-    at = 0
-    for passes in request_filter.selection(x.headers.shape):
-        end = lines.index(b"\r\n", at) + 2
+    for passes, (at, end) in zip(request_filter.selection(x.headers.shape), x.headers.line_bounds(), strict=True):
         if passes and not (secrets and contains_secret(lines[at:end], secrets)):
             if kept and kept[-1] == at:
                 kept[-1] = end
             else:
                 kept += (at, end)
-        at = end
     facts.filter, facts.kept = request_filter, tuple(kept)
 
 

@@ -10,6 +10,7 @@ them.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 import msgspec
 
@@ -107,6 +108,11 @@ class RequestHeaders:
         if values is None:
             values = self._values = [line.partition(b": ")[2] for line in self.lines.split(b"\r\n")[:-1]]
         return values
+
+    def line_bounds(self) -> list[tuple[int, int]]:
+        """Return where each of the `lines` begins and ends, its CR and LF included."""
+        ends = list(accumulate([len(line) + 2 for line in self.lines.split(b"\r\n")[:-1]]))
+        return list(zip([0, *ends], ends, strict=False))
 
     @classmethod
     def of(cls, fields: Iterable[RawField]) -> "RequestHeaders":

@@ -1,6 +1,7 @@
 """kernel/http/request_fields.py: fields by name, and what is remembered about their names."""
 
 from gateway.kernel.http.request_fields import FieldShape, RequestHeaders, may_be_remembered
+from tests.samples import known_lines
 
 FIELDS = RequestHeaders.of([(b"Host", b"h"), (b"X-A", b"1"), (b"x-a", b"\xc3\xa9\xff")])
 
@@ -42,3 +43,10 @@ def test_very_many_names_are_not_remembered() -> None:
     assert not may_be_remembered((b"a" * 1025,))
     assert FieldShape.of(many) is not FieldShape.of(many)
     assert FieldShape.of((b"Host",)) is FieldShape.of((b"Host",))
+
+
+def test_where_lines_begin_and_end() -> None:
+    headers = known_lines(("Host", "h"), ("X-Api-Key", "k: v"), ("X-More", "m"))
+    lines = [headers.lines[at:end] for at, end in headers.line_bounds()]
+    assert lines == [b"Host: h\r\n", b"X-Api-Key: k: v\r\n", b"X-More: m\r\n"]
+    assert headers.values == [b"h", b"k: v", b"m"]
