@@ -7,6 +7,8 @@ from typing import Any
 
 from aiohttp import web
 
+from gateway.kernel.units import parse_count
+
 MOST_BODY_BYTES = 64 * 1024
 _TYPES = ("application/json", "application/merge-patch+json")
 
@@ -29,10 +31,10 @@ def check_parameters(request: web.BaseRequest, known: Sequence[str] = ()) -> Non
 
 def limit_in(request: web.BaseRequest, default: int, most: int) -> int:
     """Return the parameter `limit`. Raises BadRequestError."""
-    written = request.query.get("limit", str(default))
-    if not (written.isascii() and written.isdecimal() and len(written) <= len(str(most)) and 0 < int(written) <= most):
-        raise BadRequestError(400, f"limit: write a number from 1 to {most}")
-    return int(written)
+    try:
+        return parse_count(request.query.get("limit", str(default)), most)
+    except ValueError as error:
+        raise BadRequestError(400, f"limit: {error}") from None
 
 
 async def json_object(request: web.BaseRequest) -> dict[str, Any]:

@@ -1,25 +1,13 @@
 """The page of the admin listener that reports usage, by a query to one worker."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import msgspec
 from aiohttp import web
 
 from gateway.admin.connection import json_reply
 from gateway.admin.listener import View
-
-WITHIN_S = 20.0
-
-
-class PatientWorker(Protocol):
-    """A worker that may take longer than usual to answer."""
-
-    async def query(
-        self, question: str, parameters: dict[str, str], within_s: float = WITHIN_S
-    ) -> tuple[int, bytes] | None:
-        """Return the status and the JSON of the worker's reply; None if it does not respond within `within_s`."""
-        ...
+from gateway.admin.worker_queries import WITHIN_S, PatientWorker
 
 
 def usage_view(queryable: Callable[[], Sequence[PatientWorker]]) -> View:

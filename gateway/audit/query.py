@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from gateway.audit.records import AuditRecord
-from gateway.kernel.units import parse_duration
+from gateway.kernel.units import parse_count, parse_duration
 from gateway.settings.schema.values import instant
 
 PARAMETERS = ("since", "object", "action", "limit")
@@ -46,13 +46,15 @@ def audit_query(parameters: Mapping[str, str], now_s: float) -> AuditQuery:
         if name not in PARAMETERS:
             raise ValueError(f"there is no parameter `{name[:40]}`; there are {', '.join(PARAMETERS)}")
     limit, since = parameters.get("limit", str(LIMIT)), parameters.get("since")
-    if not (limit.isascii() and limit.isdecimal() and len(limit) <= len(str(MOST)) and 0 < int(limit) <= MOST):
-        raise ValueError(f"limit: write a number from 1 to {MOST}")
+    try:
+        count = parse_count(limit, MOST)
+    except ValueError as error:
+        raise ValueError(f"limit: {error}") from None
     return AuditQuery(
         None if since is None else _since(since, now_s),
         parameters.get("object", ""),
         parameters.get("action", ""),
-        int(limit),
+        count,
     )
 
 

@@ -12,6 +12,7 @@ from gateway.history.report import report
 from gateway.history.timeline import HistorySpan
 from gateway.kernel.clock import Clock
 from gateway.kernel.timestamp import Timestamp
+from gateway.kernel.units import parse_count
 
 ROWS, MOST_ROWS = 25, 200
 
@@ -23,11 +24,11 @@ def history_view(history: NodeHistory, clock: Clock) -> View:
         span, rows = request.query.get("span", "10m"), request.query.get("rows", str(ROWS))
         if span not in get_args(HistorySpan):
             return json_reply(400, {"error": f"span is one of {', '.join(get_args(HistorySpan))}"})
-        if not (
-            rows.isascii() and rows.isdecimal() and len(rows) <= len(str(MOST_ROWS)) and 0 < int(rows) <= MOST_ROWS
-        ):
+        try:
+            most = parse_count(rows, MOST_ROWS)
+        except ValueError:
             return json_reply(400, {"error": f"rows is a number from 1 to {MOST_ROWS}"})
-        return json_reply(200, report(history.counts, cast(HistorySpan, span), int(rows), clock.wall(), Timestamp()))
+        return json_reply(200, report(history.counts, cast(HistorySpan, span), most, clock.wall(), Timestamp()))
 
     return show
 

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from gateway.admin.connection import SERVER, json_reply
 from gateway.admin.listener import View
+from gateway.kernel.caching.storage import unmodified
 from gateway.net.static_files import StaticFile, static_files
 from gateway.table.snapshot import Snapshot
 
@@ -27,8 +28,7 @@ def file_view(file: StaticFile) -> View:
 
     async def show(request: web.BaseRequest) -> web.Response:
         fields = {"Server": SERVER, **dict(file.fields)}
-        known = ",".join(request.headers.getall("If-None-Match", []))
-        if file.tag in known:
+        if unmodified(request.headers.get("If-None-Match"), None, file.tag, ""):
             del fields["Content-Type"]
             return web.Response(status=304, headers=fields)
         return web.Response(body=file.body, headers=fields)

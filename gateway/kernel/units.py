@@ -104,3 +104,10 @@ def _format(amount: int, units: dict[str, int], nothing: str) -> str:
         return nothing
     spellings = [f"{amount // size}{unit}" for unit, size in units.items() if amount % size == 0]
     return min(spellings, key=len)
+
+
+def parse_count(text: str, most: int) -> int:
+    """Return a whole number from 1 to `most`, written in digits. Raises ValueError with a text that says so."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and 0 < int(text) <= most):
+        raise ValueError(f"write a number from 1 to {most}")
+    return int(text)

@@ -24,6 +24,7 @@ from gateway.admin.listener import AdminListener, View
 from gateway.admin.maintenance_views import maintenance_change, maintenance_view
 from gateway.admin.tail_view import tail_view
 from gateway.admin.usage_view import usage_view
+from gateway.admin.worker_queries import answers_of_all
 from gateway.audit.records import Actor, AuditEntry
 from gateway.audit.shared_trail import SharedAuditTrail
 from gateway.audit.trail import AuditTrail
@@ -35,7 +36,7 @@ from gateway.fleet.query import QUESTION as FLEET
 from gateway.fleet.record import GatewayRecord
 from gateway.history.node_history import NodeHistory
 from gateway.supervisor.config_views import configuration_views
-from gateway.supervisor.limit_views import QueryableWorker, limit_views, reset_view
+from gateway.supervisor.limit_views import QueryableWorker, limit_views, query_all, reset_view
 from gateway.supervisor.status import target_states
 from gateway.supervisor.worker_pool import WorkerPool
 from gateway.system.clock import SYSTEM_CLOCK
@@ -142,8 +143,7 @@ def mirror_view(queryable: Callable[[], Sequence[QueryableWorker]]) -> View:
     """Show the last copies of calls that were answered differently, the newest first."""
 
     async def mirror(_: web.BaseRequest) -> web.Response:
-        responses = await asyncio.gather(*[worker.query("mirror", {}) for worker in queryable()])
-        found = [each for response in responses if response is not None for each in msgspec.json.decode(response.body)]
+        found = [each for worker in await answers_of_all(queryable(), "mirror") for each in worker]
         return json_reply(200, {"mismatches": sorted(found, key=lambda each: each["at"], reverse=True)})
 
     return mirror
@@ -153,10 +153,9 @@ def drift_view(queryable: Callable[[], Sequence[QueryableWorker]]) -> View:
     """Show how replies differ from the documents of their routes, as all workers have found, the newest first."""
 
     async def drift(_: web.BaseRequest) -> web.Response:
-        responses = await asyncio.gather(*[worker.query("drift", {}) for worker in queryable()])
         found: dict[tuple[object, ...], dict[str, Any]] = {}
-        for response in responses:
-            for each in [] if response is None else msgspec.json.decode(response.body):
+        for worker in await answers_of_all(queryable(), "drift"):
+            for each in worker:
                 key = tuple(each[name] for name in ("route", "status", "kind", "at"))
                 other = found.setdefault(key, each)
                 if other is not each:
@@ -191,7 +190,7 @@ def purge_view(queryable: Callable[[], Sequence[QueryableWorker]], trail: AuditT
     async def purge(request: web.BaseRequest) -> web.Response:
         parameters = {name: request.query[name] for name in ("route", "tag") if request.query.get(name)}
         workers = queryable()
-        responses = await asyncio.gather(*[worker.query("purge", parameters) for worker in workers])
+        responses = await query_all(workers, "purge", parameters)
         answered = [response for response in responses if response is not None]
         if len(answered) < len(workers) or not answered:
             return json_reply(503, {"error": f"{len(answered)} of {len(workers)} workers have answered"})

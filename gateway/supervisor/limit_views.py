@@ -35,7 +35,7 @@ def limit_views(queryable: Callable[[], Sequence[QueryableWorker]]) -> dict[str,
 
     async def limiter(_: web.BaseRequest) -> web.Response:
         workers = queryable()
-        responses = await _query_all(workers, "limiter", {})
+        responses = await query_all(workers, "limiter", {})
         states = [
             {"worker": worker.slot, "pid": worker.pid, **_body(response)}
             for worker, response in zip(workers, responses, strict=True)
@@ -84,9 +84,7 @@ def reset_view(queryable: Callable[[], Sequence[QueryableWorker]], trail: AuditT
         parameters = _parameters(request)
         if parameters is None:
             return json_reply(400, _NO_KEY)
-        responses = [
-            response for response in await _query_all(queryable(), "reset", parameters) if response is not None
-        ]
+        responses = [response for response in await query_all(queryable(), "reset", parameters) if response is not None]
         if not responses:
             return json_reply(503, {"error": _NO_WORKER})
         worst = max(responses, key=lambda response: response.status)
@@ -105,9 +103,10 @@ def _parameters(request: web.BaseRequest) -> dict[str, str] | None:
     return parameters if "key" in parameters else None
 
 
-async def _query_all(
+async def query_all(
     workers: Sequence[QueryableWorker], question: str, parameters: dict[str, str]
 ) -> list[QueryResponse | None]:
+    """Ask `workers` side by side; None for each that does not respond."""
     return await asyncio.gather(*[worker.query(question, parameters) for worker in workers])
 
 

@@ -17,7 +17,7 @@ import msgspec
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.traffic.json_shape import shape_differences
 from gateway.traffic.split import Destination
-from gateway.upstream.call import Answer, Call
+from gateway.upstream.call import Answer, Call, line_value
 
 MOST_COPIES = 100
 LONGEST_COMPARED_BYTES = 32 * 1024
@@ -57,7 +57,7 @@ class MirrorLog:
         self.count = count
         self.mismatches: deque[MirrorMismatch] = deque(maxlen=_KEPT)
         self._wall = wall
-        self._id_line = f"\r\n{id_field}: ".encode()
+        self._id_field = id_field.encode()
 
     @classmethod
     def silent(cls) -> "MirrorLog":
@@ -68,7 +68,7 @@ class MirrorLog:
         self, route: str, call: Call, upstreams: tuple[str, str], statuses: tuple[int, int], differences: list[str]
     ) -> None:
         """Keep a mismatch of `call`: the upstream and the mirror, and the status of each."""
-        request_id = call.head.partition(self._id_line)[2].partition(b"\r\n")[0].decode("latin-1")
+        request_id = line_value(call.head, self._id_field)
         self.mismatches.append(
             MirrorMismatch(self._wall(), request_id, route, call.method.decode(), *upstreams, *statuses, differences)
         )

@@ -149,6 +149,11 @@ NO_CALL = Call(
 """Stands where a connection has no call, so that it keeps nothing of the one before."""
 
 
+def line_value(head: bytes, name: bytes) -> str:
+    """Return the value of the line `name` in the `head` of a call, "" if there is none behind the first line."""
+    return head.partition(b"\r\n%b: " % name)[2].partition(b"\r\n")[0].decode("latin-1")
+
+
 class Answer(msgspec.Struct):
     """The answer of an upstream, with valid framing as far as it has arrived.
 

@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from gateway.openapi.drift.reply_contract import Drift, DriftKind, ReplyCheck, ReplyContract
-from gateway.upstream.call import Answer, Call, Fields
+from gateway.upstream.call import Answer, Call, Fields, line_value
 
 INLINE_BYTES = 64 * 1024
 """More than this is checked beside the event loop, and so is what is compressed."""
@@ -92,7 +92,7 @@ class DriftWatch:
         self._checked = checked
         self._found = found
         self._wall = wall
-        self._id_line = f"\r\n{id_field}: ".encode()
+        self._id_field = id_field.encode()
         self._waiting: deque[_Sample] = deque()
         self._waiting_bytes = 0
         self._work: asyncio.Task[None] | None = None
@@ -175,4 +175,4 @@ class DriftWatch:
             )
 
     def _request_id(self, sample: _Sample) -> str:
-        return sample.head.partition(self._id_line)[2].partition(b"\r\n")[0].decode("latin-1")
+        return line_value(sample.head, self._id_field)

@@ -6,7 +6,8 @@ import aiohttp
 import pytest
 
 from gateway.admin.listener import AdminListener
-from gateway.admin.usage_view import WITHIN_S, usage_view
+from gateway.admin.usage_view import usage_view
+from gateway.admin.worker_queries import WITHIN_S
 from gateway.observe.node_metrics import NodeMetrics
 
 

@@ -11,6 +11,7 @@ from gateway.kernel.units import (
     format_duration,
     format_percent,
     format_size,
+    parse_count,
     parse_duration,
     parse_percent,
     parse_size,
@@ -146,3 +147,14 @@ def test_shares_are_parts_of_one(text: str, share: float) -> None:
 def test_what_is_no_share(text: str) -> None:
     with pytest.raises(ValueError, match="share"):
         parse_percent(text)
+
+
+@pytest.mark.parametrize(("text", "number"), [("1", 1), ("20", 20), ("07", 7)])
+def test_a_count_is_written_in_digits(text: str, number: int) -> None:
+    assert parse_count(text, 20) == number
+
+
+@pytest.mark.parametrize("text", ["", "0", "21", "007", "-1", "+1", "1.0", "²", "many", " 1"])
+def test_another_count_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^write a number from 1 to 20$"):
+        parse_count(text, 20)

@@ -1,7 +1,7 @@
 """upstream/call.py: what a call and an answer are before anything has happened to them."""
 
 from gateway.kernel.traffic.retry import RetryBudget
-from gateway.upstream.call import Answer
+from gateway.upstream.call import Answer, line_value
 from tests.unit.upstream.calls import call
 
 
@@ -27,3 +27,8 @@ def test_a_budget_bounds_that_for_all_calls_together() -> None:
     first.budget = second.budget = budget
     assert (first.take_resend(), second.take_resend()) == (True, False)
     assert (first.resends, second.resends) == (0, 1)
+
+
+def test_the_value_of_a_line_of_a_head() -> None:
+    head = b"Accept: */*\r\nX-Request-Id: abc\r\nX-Request-Id: d\r\n"
+    assert (line_value(head, b"X-Request-Id"), line_value(head, b"Accept"), line_value(b"", b"X")) == ("abc", "", "")
