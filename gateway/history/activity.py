@@ -15,7 +15,6 @@ from gateway.exchange import Exchange, ReplySource
 from gateway.history.feed import LONGEST_BYTES, ActivityFeed
 from gateway.history.measures import (
     CLIENT_ERRORS,
-    DIMENSIONS,
     DURATION_BOUNDS_S,
     DURATIONS,
     LIMITED,
@@ -24,15 +23,15 @@ from gateway.history.measures import (
     SERVER_ERRORS,
     WIDTH,
     Counts,
-    CountTable,
     CountTables,
-    HistoryDimension,
     add_to,
     added,
     bounded,
+    empty_tables,
     requests,
 )
 from gateway.kernel.limits.token_bucket import Decision, LimitOwner
+from gateway.observe.metrics import NO_ROUTE
 from gateway.table import Caller, Route
 
 PERIOD_S = 1.0
@@ -43,7 +42,6 @@ _MOST_PUBLISHED = (100, 25, 5)
 _MOST_LIMITS = 50
 _NEAR = 0.25
 """A key is near a limit when no more than this share of it is left."""
-NO_ROUTE = "-"
 
 
 class NearLimit(msgspec.Struct, frozen=True, array_like=True):
@@ -166,7 +164,7 @@ class Activity:
         return self._rows.setdefault(alike, _Row(name, key, called, [0] * WIDTH))
 
     def _tables(self) -> CountTables:
-        found: dict[HistoryDimension, CountTable] = {dimension: {} for dimension in DIMENSIONS}
+        found = empty_tables()
         for row in self._rows.values():
             for alike, counts in row.errors.items():
                 self._add_errors(found, row, alike, counts)
@@ -179,9 +177,7 @@ class Activity:
                 add_to(found["target"], row.target, row.counts)
         return found
 
-    def _add_errors(
-        self, found: dict[HistoryDimension, CountTable], row: _Row, alike: AlikeErrors, counts: Counts
-    ) -> None:
+    def _add_errors(self, found: CountTables, row: _Row, alike: AlikeErrors, counts: Counts) -> None:
         """Add errors that are alike to those of all rows, and to the counters of their own row."""
         status, code, source, fault, limits = alike
         number = requests(counts)

@@ -44,6 +44,11 @@ _ERRORS_WEIGH = 10
 """A call that failed makes a row as important as so many calls, where only some rows are kept."""
 
 
+def empty_tables() -> CountTables:
+    """Return a table without rows for each dimension."""
+    return {dimension: {} for dimension in DIMENSIONS}
+
+
 def requests(counts: Counts) -> int:
     return sum(counts[:DURATIONS])
 

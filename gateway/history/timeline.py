@@ -27,6 +27,7 @@ from gateway.history.measures import (
     add_to,
     added,
     bounded,
+    empty_tables,
     percentiles_s,
     requests,
     subtracted,
@@ -76,7 +77,7 @@ class Timeline:
         self.seconds: deque[Point] = deque(maxlen=SECONDS)
         self.tens: deque[Point] = deque(maxlen=TENS)
         self._second, self._counts = int(now), [0] * WIDTH
-        self._ten, self._tables = _ten_of(now), _tables()
+        self._ten, self._tables = _ten_of(now), empty_tables()
         self._spans = {span: _Sums(slots) for span, slots in _SPAN_SLOTS.items()}
         self._minutes: dict[tuple[HistoryDimension, Name], deque[tuple[int, int]]] = {}
 
@@ -120,7 +121,7 @@ class Timeline:
     def _end_ten(self) -> None:
         tables, at = self._tables, self._ten
         self.tens.append(point(at, total(tables["route"].values())))
-        self._ten, self._tables = at + 10, _tables()
+        self._ten, self._tables = at + 10, empty_tables()
         hour = self._spans["1h"].tables
         kept = {dimension: _known(bounded(tables[dimension], _MOST_IN_SLOT), hour[dimension]) for dimension in tables}
         packed = _encode({dimension: table for dimension, table in kept.items() if table})
@@ -144,7 +145,7 @@ class _Sums:
     """The sums of the last `slots` slots."""
 
     def __init__(self, slots: int) -> None:
-        self.tables = _tables()
+        self.tables = empty_tables()
         self._most = slots
         self._slots: deque[bytes] = deque()
 
@@ -177,10 +178,6 @@ def _all_rows(tables: CountTables) -> Iterator[tuple[HistoryDimension, Name, Cou
     for dimension, table in tables.items():
         for name, counts in table.items():
             yield dimension, name, counts
-
-
-def _tables() -> CountTables:
-    return {"route": {}, "key": {}, "organization": {}, "target": {}, "error": {}, "refusal": {}}
 
 
 def _ten_of(now: float) -> int:

@@ -4,6 +4,7 @@ import pytest
 
 from gateway.history.measures import (
     CLIENT_ERRORS,
+    DIMENSIONS,
     DURATION_BOUNDS_S,
     DURATIONS,
     OTHER,
@@ -14,6 +15,7 @@ from gateway.history.measures import (
     add_to,
     added,
     bounded,
+    empty_tables,
     percentiles_s,
     requests,
     subtracted,
@@ -78,3 +80,9 @@ def test_percentiles_are_right_within_the_ratio_of_two_bounds(
 def test_nothing_has_no_percentiles() -> None:
     assert percentiles_s([0] * DURATIONS, DURATION_BOUNDS_S, (0.5, 0.99)) == [None, None]
     assert CLIENT_ERRORS > DURATIONS
+
+
+def test_there_is_a_table_for_each_dimension() -> None:
+    tables = empty_tables()
+    assert [*tables] == [*DIMENSIONS]
+    assert not any(tables.values())
