@@ -27,7 +27,7 @@ _MOST_FIELDS = 64
 _MOST_DIGITS = 9
 _REMEMBERED = 1024
 MOST_SEEN = MANY_CALLERS // 2
-"""Digests of field lines that have come once, for which is remembered that they have."""
+"""How many sequences of field lines that have come once are remembered, by their digests."""
 _SALT_BYTES = 32
 _NOT_PLAIN = frozenset({
     "expect", "http2-settings", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "tracestate",

@@ -140,8 +140,7 @@ class RequestHeadChecker(msgspec.Struct, frozen=True):
 
     def exchange(self, method: str, target: str, headers: RequestHeaders, peer: Peer) -> Exchange:
         """Return the Exchange for the parts of a head, before any check."""
-        positions = headers.shape.positions
-        traceparent, trace_id = join(headers.get(_TRACEPARENT) if _TRACEPARENT in positions else None, self.ids)
+        traceparent, trace_id = join(headers.get(_TRACEPARENT), self.ids)
         path, _, query = target.partition("?")
         facts = headers.facts
         x = Exchange(  # by position: three times as fast as by name, and made for each request

@@ -30,10 +30,8 @@ def head_bytes(reply: Reply, date: str, *, keep: bool, http10: bool, chunked: bo
 
 def whole_head(reply: Reply, date: str, *, keep: bool) -> bytes:
     """Return what `head_bytes` does for a reply whose whole body is `reply.body`, in HTTP/1.1."""
-    framing = f"Content-Length: {len(reply.body)}\r\n\r\n"
-    if not keep:
-        framing = f"Content-Length: {len(reply.body)}\r\nConnection: close\r\n\r\n"
-    return f"{_STATUS_LINES[reply.status]}{_lines(reply)}{date}{framing}".encode("latin-1", "replace")
+    framing, ending = f"Content-Length: {len(reply.body)}\r\n", "\r\n" if keep else "Connection: close\r\n\r\n"
+    return f"{_STATUS_LINES[reply.status]}{_lines(reply)}{date}{framing}{ending}".encode("latin-1", "replace")
 
 
 def _lines(reply: Reply) -> str:

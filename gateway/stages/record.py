@@ -29,7 +29,6 @@ ABANDONED = 499
 _ABANDONED: tuple[int, ReplySource] = (ABANDONED, "gateway")
 _SWITCHED = 101
 _LONGEST_PATH = 512
-_LONGEST_METHOD = 16
 _UNBOUNDED_STATUSES = (ABANDONED, RATE_LIMITED.status)
 """Statuses that even a known caller can cause as often as it likes."""
 
@@ -55,7 +54,6 @@ class Recorder:
         self._log = log
         self._secret = fold(secret_name)
         self._in_flight = metrics.in_flight
-        self._routes: dict[str, RouteSeries] = {}
         self._upstreams: dict[str, UpstreamSeries] = {}
         self._alike: Memo[AlikeKey, ExchangeSeries] = Memo(_MOST_ALIKE)
 
