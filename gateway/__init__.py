@@ -1,10 +1,11 @@
 """An API gateway: it knows each caller by API key, limits it, and answers in one format, whatever service is behind.
 
 The life of a request
-    A socket becomes an `Exchange` (edge), `pipeline.Gateway` takes it through the stages, a `Reply` goes back (edge):
+    A socket becomes an `Exchange` (edge), `pipeline/request_life.py` takes it through the stages, a `Reply` goes back
+    (edge):
 
         check the head     edge/request_head.py       what the parser accepts and HTTP forbids: 4xx, 501, 505
-        match              table/routes.py            method and path -> Route: 404, 405. If another reading of the path
+        match              table/route_table.py       method and path -> Route: 404, 405. If another reading of the path
                                                       leads to a stricter route, table/reading_law.py
                                                       refuses: 400, 403, 405
         identify           stages/identify.py         key and organisation -> Caller: 401, 403. Keys are in the
@@ -31,7 +32,7 @@ The life of a request
         export spans       stages/export_spans.py     with `observability.traces`: what OpenTelemetry gets to see of it
         capture            capture/capturer.py        with `observability.capture`: the start of what failed, redacted
 
-    An error is raised where it is found and becomes a reply in one place, `Gateway._error_reply`. Every reply is
+    An error is raised where it is found and becomes a reply in one place, `pipeline/other_answers.py`. Every reply is
     recorded.
 
 Layers (each imports only those below it; import-linter checks)

@@ -33,6 +33,8 @@ No service that serves slow clients waits less.
 
 Unmeasured: TypeAlias = Callable[[str], None]
 """Is called with the id of a quota whose amount is missing in a successful answer. The call counts as nothing then."""
+ReportBug: TypeAlias = Callable[[Exception, str], None]
+"""Is called with an error that is a bug, and the id of the request."""
 
 
 async def settle(x: Exchange, reservation: Reservation, unmeasured: Unmeasured) -> None:
@@ -48,14 +50,20 @@ async def settle(x: Exchange, reservation: Reservation, unmeasured: Unmeasured) 
             await ended
 
 
-def conclude(x: Exchange, reservation: Reservation, unmeasured: Unmeasured) -> None:
-    """Settle what is still open when the exchange is over, with or without a reply. Waits for nothing."""
+def conclude(x: Exchange, reservation: Reservation, unmeasured: Unmeasured, report: ReportBug) -> None:
+    """Settle what is still open when the exchange is over, with or without a reply. Waits for nothing.
+
+    A bug in that is reported. It must not keep the exchange from being recorded.
+    """
     handed = x.call is not None and x.call.handed
     succeeded = handed if x.reply is None else x.reply.status < 400 and (x.outcome != "cut" or _cut_by_client(x))
     try:
-        _settle(x, reservation, unmeasured, succeeded=succeeded)
-    finally:
-        reservation.release()
+        try:
+            _settle(x, reservation, unmeasured, succeeded=succeeded)
+        finally:
+            reservation.release()
+    except Exception as bug:
+        report(bug, x.request_id)
 
 
 def _cut_by_client(x: Exchange) -> bool:

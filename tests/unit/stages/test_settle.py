@@ -36,6 +36,7 @@ class Books:
     def __init__(self, waits: Awaitable[None] | None = None, leaves: Awaitable[None] | None = None) -> None:
         self.calls: list[object] = []
         self.unmeasured: list[str] = []
+        self.bugs: list[tuple[Exception, str]] = []
         self._waits = waits
         self._leaves = leaves
         self.reservation = Reservation(POSTINGS, self._settle, self._leave)
@@ -48,11 +49,14 @@ class Books:
         self.calls.append("over")
         return self._leaves
 
+    def report(self, bug: Exception, request_id: str) -> None:
+        self.bugs.append((bug, request_id))
+
     async def settle(self, **changes: Any) -> None:
         await settle(exchange(route=route(), **changes), self.reservation, self.unmeasured.append)
 
     def conclude(self, **changes: Any) -> None:
-        conclude(exchange(route=route(), **changes), self.reservation, self.unmeasured.append)
+        conclude(exchange(route=route(), **changes), self.reservation, self.unmeasured.append, self.report)
 
 
 def answer(
@@ -189,9 +193,10 @@ def test_the_call_is_over_even_if_its_amount_cannot_be_noticed() -> None:
     def fail(quota: str) -> None:
         raise KeyError(quota)
 
-    with pytest.raises(KeyError):
-        conclude(exchange(answer=answer(b"[]", fields=[]), reply=reply()), books.reservation, fail)
+    x = exchange(answer=answer(b"[]", fields=[]), reply=reply())
+    conclude(x, books.reservation, fail, books.report)
     assert books.calls == ["over"]
+    assert [(type(bug), request_id) for bug, request_id in books.bugs] == [(KeyError, x.request_id)]
 
 
 async def test_nothing_is_settled_without_a_reply() -> None:

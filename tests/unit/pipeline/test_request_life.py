@@ -1,22 +1,15 @@
-"""pipeline.py: the life of a request, from in front of the stages to the record."""
+"""request_life.py: the life of a request, from in front of the stages to the record."""
 
-from collections.abc import Sequence
-from typing import Any
-
-import msgspec
 import pytest
 
 from gateway.exchange import Reply
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import (
-    MALFORMED_REQUEST,
     REQUEST_TIMEOUT,
     UPSTREAM_INCOMPLETE,
-    UPSTREAM_REFUSED,
     GatewayError,
 )
-from gateway.kernel.limits.quota import MeterState, Posting
-from gateway.kernel.limits.token_bucket import Claim, Decision, Window
+from gateway.kernel.limits.token_bucket import Window
 from gateway.table.limits import Tariff
 from gateway.upstream.call import Answer, Call
 from tests.fake_key_store import FakeKeyStore, stored_keys
@@ -39,59 +32,11 @@ async def test_an_open_route_asks_for_no_key_and_limits_each_address() -> None:
         assert (status, fields["X-RateLimit-Remaining-Minute"]) == (200, left)
 
 
-@pytest.mark.parametrize(
-    ("fields", "changes", "status", "code"),
-    [
-        ([], {}, 401, 1002),
-        ([("X-Api-Key", "bad")], {}, 401, 1002),
-        ([], {"path": "/nowhere"}, 404, 1005),
-        ([("X-Api-Key", "bad")], {"path": "/nowhere"}, 404, 1005),
-        (GOOD, {"head_error": GatewayError(MALFORMED_REQUEST)}, 400, 1001),
-    ],
-)
-async def test_an_unknown_caller_gets_no_limits(
-    fields: list[tuple[str, str]], changes: dict[str, Any], status: int, code: int
-) -> None:
-    got, body, limits = await answered(gateway(), exchange(fields, **changes))
-    assert (got, body["data"]["code"]) == (status, code)
-    assert not [name for name in limits if "RateLimit" in name]
-
-
-@pytest.mark.parametrize(("changes", "status"), [({"path": "/nowhere"}, 404), ({"method": "BREW"}, 405)])
-async def test_a_refused_caller_sees_its_limits_and_pays_nothing(changes: dict[str, Any], status: int) -> None:
-    one = gateway()
-    for _ in range(2):
-        got, _, fields = await answered(one, exchange(GOOD, **changes))
-        assert (got, fields["X-RateLimit-Remaining-Minute"]) == (status, "300")
-
-
-async def test_what_a_route_sets_is_on_a_405_for_its_path() -> None:
-    one = gateway(route(own_set=(("Access-Control-Allow-Origin", "*"),)))
-    for x, wanted in ((exchange(method="BREW"), "*"), (exchange(path="/nowhere"), None)):
-        _, _, fields = await answered(one, x)
-        assert fields.get("Access-Control-Allow-Origin") == wanted
-
-
 async def test_a_route_that_the_key_may_not_use_costs_nothing() -> None:
     one = gateway(allowed=frozenset({"other"}))
     for _ in range(2):
         status, body, fields = await answered(one, exchange(GOOD))
         assert (status, body["data"]["code"], fields["X-RateLimit-Remaining-Minute"]) == (403, 1003, "300")
-
-
-async def test_a_route_without_upstream_reports_the_limits_at_no_cost() -> None:
-    free = Tariff({"GET": 0, "HEAD": 0}, {"GET": (), "HEAD": ()})
-    one = gateway(
-        route(),
-        route("/limits", id="gateway.limits", methods=("GET",), upstream=None, tariff=free),
-        allowed=frozenset(),
-    )
-    for _ in range(2):
-        x = exchange(GOOD, path="/limits")
-        status, body, fields = await answered(one, x)
-        assert (status, fields["X-RateLimit-Remaining-Minute"], x.peeked) == (200, "300", True)
-        assert [limit["remaining"] for limit in body["data"]["result"]["limits"]] == [300]
-    assert (await answered(one, exchange(path="/limits")))[0] == 401
 
 
 async def test_keys_in_redis_are_asked_for_before_anything_else_is_decided() -> None:
@@ -166,21 +111,6 @@ async def test_a_limiter_whose_store_is_away_under_deny() -> None:
     assert "X-RateLimit-Limit-Minute" not in fields
 
 
-class Broken:
-    """A Limiter with a bug."""
-
-    async def decide(self, claim: Claim) -> Decision:
-        raise ZeroDivisionError
-
-    async def read(self, postings: Sequence[Posting]) -> list[MeterState]:
-        raise ZeroDivisionError
-
-
-async def test_a_bug_while_limits_are_peeked_at_costs_no_reply() -> None:
-    status, body, _ = await answered(gateway(limiter=Broken()), exchange(GOOD, path="/nowhere"))
-    assert (status, body["data"]["code"]) == (404, 1005)
-
-
 @pytest.mark.parametrize(
     ("arrived", "total_s", "expected"),
     [(0.5, 30.0, 30.0), (-39.0, 30.0, 15.0), (-80.0, 30.0, 5.0), (-39.0, 600.0, 600.0)],
@@ -253,26 +183,3 @@ async def test_what_was_sent_before_it_ended_is_remembered() -> None:
 
     await gateway().handle(x, send)
     assert (x.sent_bytes, x.outcome) == (17, "abandoned")
-
-
-async def test_a_failed_upstream_is_answered_in_the_routes_family_and_the_operators_words() -> None:
-    own = msgspec.structs.replace(UPSTREAM_REFUSED, status=504, developer_message="Call us.")
-    one = gateway(route(upstream=Echo(GatewayError(UPSTREAM_REFUSED)), family="analytics"), upstream_refused=own)
-    x = exchange(GOOD)
-    status, body, fields = await answered(one, x)
-    assert (status, body["data"]["code"], body["data"]["developerMessage"]) == (504, 5001, "Call us.")
-    assert "X-RateLimit-Limit-Minute" in fields
-
-
-async def test_a_bug_is_answered_too() -> None:
-    status, body, _ = await answered(gateway(route(upstream=Echo(ZeroDivisionError()))), exchange(GOOD))
-    assert (status, body["data"]["code"]) == (500, 1004)
-
-
-async def test_a_redirection_asks_nobody_and_repeats_no_key() -> None:
-    one = gateway().redirecting(8443)
-    status, body, fields = await answered(one, exchange(path="/nowhere", query="a=1&X-Api-Key=good"))
-    assert (status, body["status"], body["requestId"]) == (308, "SUCCESS", fields["X-Request-Id"])
-    assert fields["Location"] == "https://api.example.com:8443/nowhere?a=1"
-    status, body, _ = await answered(one, exchange(head_error=GatewayError(MALFORMED_REQUEST)))
-    assert (status, body["data"]["code"]) == (400, 1001)

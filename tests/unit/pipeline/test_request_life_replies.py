@@ -1,4 +1,4 @@
-"""pipeline.py: what is done with whole replies."""
+"""request_life.py: what is done with whole replies."""
 
 import gzip
 import json

@@ -1,13 +1,9 @@
-"""pipeline.py: steps that only some routes have."""
+"""request_life.py: steps that only some routes have."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from gateway.exchange import Exchange, Reply
-from gateway.net.static_files import static_file
-from gateway.openapi.publish.exporting import PublishedDocument
-from gateway.settings import parse
 from gateway.table import RouteTable
 from tests.contract_documents import contract
 from tests.in_memory_gateway import GOOD, Client, answered, gateway
@@ -15,11 +11,6 @@ from tests.samples import Echo, Pieces, exchange, route
 
 PET = b'{"name": "Rex", "kind": "dog"}'
 JSON = [("Content-Type", "application/json")]
-DOCUMENT = """
-version: 1
-upstreams: [{id: orders, targets: [{url: "http://127.0.0.1:1"}]}]
-routes: [{id: orders, upstream: orders, match: {path: /v1/orders, methods: [GET]}, auth: none}]
-"""
 
 
 class Replying:
@@ -75,29 +66,3 @@ async def test_a_route_with_idempotency_keys_asks_for_the_first_reply_to_methods
     for x in (posted, exchange(GOOD)):
         await one.handle(x, client.send)
     assert ([reply.status for reply in client.replies], known.asked) == ([200, 200], [posted])
-
-
-async def test_a_route_may_answer_with_the_document_of_the_interface() -> None:
-    one, client = gateway(route(upstream=None, document=PublishedDocument(parse(DOCUMENT), {}))), Client()
-    await one.handle(exchange(GOOD), client.send)
-    assert "/v1/orders" in json.loads(client.replies[0].body)["paths"]
-
-
-async def test_a_route_may_answer_with_a_file() -> None:
-    file = static_file("page.html", b"<p>")
-    one, client = gateway(route(upstream=None, file=file)), Client()
-    await one.handle(exchange(GOOD), client.send)
-    assert (client.replies[0].status, client.replies[0].body) == (200, b"<p>")
-
-
-async def test_a_route_may_show_a_caller_its_own_key_at_the_usual_cost() -> None:
-    class OwnKey:
-        async def show(self, key_id: str) -> dict[str, str]:
-            return {"id": key_id}
-
-    one, client = gateway(route(upstream=None, tariff=None, self_service=OwnKey())), Client()
-    x = exchange(GOOD)
-    await one.handle(x, client.send)
-    assert json.loads(client.replies[0].body)["data"]["result"] == {"id": "acme-ci"}
-    assert x.decision is not None
-    assert (x.peeked, x.decision.states[0].used) == (False, 1)

@@ -1,4 +1,4 @@
-"""pipeline.py: routes under maintenance."""
+"""request_life.py: routes under maintenance."""
 
 import pytest
 

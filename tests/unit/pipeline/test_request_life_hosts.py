@@ -1,4 +1,4 @@
-"""pipeline.py: requests for several hosts, and for several listeners."""
+"""request_life.py: requests for several hosts."""
 
 from gateway.settings import parse
 from gateway.table.compile import build_routes
@@ -7,12 +7,10 @@ from tests.samples import Echo, exchange
 
 TEXT = """
 version: 1
-server: {listeners: [{id: public, address: "127.0.0.1:0"}, {id: internal, address: "127.0.0.1:0"}]}
 upstreams: [{id: orders, targets: [{url: "http://127.0.0.1:1"}]}]
 routes:
 - {id: any, upstream: orders, match: {path: /v1/orders}}
 - {id: own, upstream: orders, match: {path: /v1/orders, host: own.example, methods: [GET]}}
-- {id: inside, upstream: orders, match: {path: /v1/jobs, listener: internal}}
 """
 
 
@@ -28,11 +26,3 @@ async def test_a_request_takes_the_route_of_its_host() -> None:
     assert (await answered(one, x))[0] == 405
     assert x.near is not None
     assert x.near.id == "own"
-
-
-async def test_a_listener_has_routes_of_its_own() -> None:
-    one = gateway()
-    assert one.at_listener("public") is one
-    one.table = build_routes(parse(TEXT), {"orders": Echo()}, {})
-    for listener, expected in (("public", 404), ("internal", 200)):
-        assert (await answered(one.at_listener(listener), exchange(GOOD, path="/v1/jobs")))[0] == expected

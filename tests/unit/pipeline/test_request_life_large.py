@@ -1,4 +1,4 @@
-"""pipeline.py: a large body is in memory once while its reply is sent."""
+"""request_life.py: a large body is in memory once while its reply is sent."""
 
 import json
 

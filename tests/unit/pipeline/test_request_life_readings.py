@@ -1,4 +1,4 @@
-"""pipeline.py, where paths can be read in several ways."""
+"""request_life.py, where paths can be read in several ways."""
 
 from tests.in_memory_gateway import GOOD, answered, gateway
 from tests.samples import Echo, exchange, route

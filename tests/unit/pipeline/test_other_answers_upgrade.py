@@ -1,4 +1,4 @@
-"""pipeline.py: handshakes of WebSockets."""
+"""other_answers.py: handshakes of WebSockets."""
 
 import pytest
 

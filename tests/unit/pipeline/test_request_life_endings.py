@@ -1,4 +1,4 @@
-"""pipeline.py: exchanges that end early, because the client or the gateway gives up or something breaks."""
+"""request_life.py: exchanges that end early, because the client or the gateway gives up or something breaks."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""pipeline.py: requests of pages in browsers, their preflights first."""
+"""other_answers.py: requests of pages in browsers, their preflights first."""
 
 from typing import Any
 

@@ -1,0 +1,89 @@
+"""Answers that no ordinary call to a service gives: errors, preflights, the gateway's own endpoints and tunnels."""
+
+from gateway.exchange import Exchange, Reply
+from gateway.kernel.faults import INTERNAL_ERROR, METHOD_NOT_ALLOWED, GatewayError
+from gateway.kernel.http.cors import CorsPolicy
+from gateway.pipeline.parts import Parts
+from gateway.stages.cors import preflight
+from gateway.stages.error_reply import error_reply
+from gateway.stages.identify import identify
+from gateway.stages.limit import require_allowed
+from gateway.stages.limits_endpoint import limits_endpoint
+from gateway.stages.normalize import normalize
+from gateway.stages.openapi_endpoint import openapi_endpoint
+from gateway.stages.prepare import prepare
+from gateway.stages.self_service import self_service
+from gateway.stages.steer import steer
+from gateway.stages.upgrade import SWITCHED, ask_to_switch, require_upgrade, switched
+from gateway.table import Caller, Route
+from gateway.table.cors import PREFLIGHTS
+
+
+async def answer_error(parts: Parts, x: Exchange, error: Exception) -> Reply:
+    """Return the reply to an exchange that `error` has ended. Only here an error becomes a reply."""
+    if isinstance(error, GatewayError):
+        x.error = error.kept()
+    else:  # the client gets an envelope, and the log the traceback
+        parts.recorder.bug(error, x.request_id)
+        x.error = GatewayError(INTERNAL_ERROR, cause=type(error).__name__)
+    if x.decision is None:
+        await _peek(parts, x)
+    if x.route is None and x.error.fault is METHOD_NOT_ALLOWED:
+        x.near = parts.table.view(x.host, x.headers).near(x.path)
+    fault, family = x.error.fault, x.route.family if x.route else "general"
+    return error_reply(x.error, x.error.row or parts.faults.get(fault.name, fault), x.request_id, family)
+
+
+async def answer_preflight(parts: Parts, x: Exchange, policy: CorsPolicy) -> Reply:
+    """Answer a preflight, within the limits of its client address. Raises GatewayError."""
+    limits = parts.table.cross_origin
+    assert limits is not None
+    caller = x.caller = parts.visitors.find(x.client, PREFLIGHTS, limits.windows, limits.tag)
+    x.claim = caller.claim
+    x.decision = await parts.limiter.decide(caller.claim)
+    require_allowed(x.decision, caller.claim.cost)
+    return preflight(x, policy)
+
+
+async def answer_here(parts: Parts, x: Exchange, route: Route, caller: Caller) -> Reply:
+    """Answer at the gateway itself, for a route without a service. Raises GatewayError."""
+    if route.self_service is not None:
+        return await self_service(x, caller, route.self_service)
+    if route.document is not None or route.file is not None:
+        return await openapi_endpoint(x, route, caller)
+    assert x.decision is not None
+    return await limits_endpoint(x, caller, x.decision, parts.accounts)
+
+
+async def answer_handshake(parts: Parts, x: Exchange, route: Route, caller: Caller) -> Reply:
+    """Pass a handshake on to the service, whose reply may open a tunnel. Raises GatewayError."""
+    upstream = require_upgrade(x, route)
+    call = x.call = ask_to_switch(x, prepare(x, route, caller, parts.id_field))
+    if route.steering is not None:
+        steer(x, call, caller, route.steering)
+    began = x.called = parts.clock.monotonic()
+    try:
+        x.answer = await upstream.send(call)
+    finally:
+        x.upstream_s = parts.clock.monotonic() - began
+    if x.answer.status != SWITCHED:
+        return normalize(x.answer, x, route)
+    parts.recorder.opened(x, parts.clock.monotonic())
+    return switched(x.answer, route)
+
+
+async def _peek(parts: Parts, x: Exchange) -> None:
+    """Read the caller's limits at no cost, because errors before the limiter show them, too."""
+    if x.head_error is not None or (x.caller is None and x.route is not None) or x.limiter_s:
+        return
+    try:
+        if x.caller is None:
+            found = identify(x, parts.credentials, parts.callers, parts.clock.wall())
+            x.caller = found if isinstance(found, Caller) else await found
+        x.claim = x.caller.peek
+        x.decision = await parts.limiter.decide(x.claim)
+        x.peeked = True
+    except GatewayError:
+        return
+    except Exception as bug:  # the error is answered all the same
+        parts.recorder.bug(bug, x.request_id)

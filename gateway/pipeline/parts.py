@@ -1,0 +1,79 @@
+"""What a gateway is made of."""
+
+from copy import copy
+from typing import Self
+
+from gateway.kernel.clock import Clock
+from gateway.kernel.faults import Fault
+from gateway.limiter.interface import Decider
+from gateway.limiter.memory_limiter import LocalLimiter
+from gateway.net.compressor import Compressor
+from gateway.net.loop_budget import LoopBudget
+from gateway.reuse.cache import ReplyCache
+from gateway.reuse.idempotency import IdempotencyKeys
+from gateway.stages.identify import CallerSource
+from gateway.stages.prepare import ReadAhead
+from gateway.stages.record import Recorder
+from gateway.table import Credentials, RouteTable, Visitors
+from gateway.upstream.maintenance_switch import MaintenanceSwitch
+from gateway.usage.report import Accounts
+
+
+class Parts:
+    """The parts that the steps of a request use. All gateways of a process share them, except for `table`.
+
+    `faults` is the catalogue with the operator's overrides, `id_field` the header field of the request id. `callers`
+    finds callers by keys, None: in the configuration. `decide_now` is set where limits are decided without a wait.
+    `https_port` is set where every request is redirected to https at that port. The others are for bodies, kept and
+    repeated replies.
+    """
+
+    def __init__(
+        self,
+        *,
+        table: RouteTable,
+        credentials: Credentials,
+        limiter: Decider,
+        recorder: Recorder,
+        clock: Clock,
+        faults: dict[str, Fault],
+        id_field: str,
+        callers: CallerSource | None = None,
+        read_ahead: ReadAhead | None = None,
+        compressor: Compressor | None = None,
+        maintenance: MaintenanceSwitch | None = None,
+        cache: ReplyCache | None = None,
+        idempotency: IdempotencyKeys | None = None,
+    ) -> None:
+        self.table = table
+        self.credentials = credentials
+        self.limiter = limiter
+        self.decide_now = limiter.decide_now if type(limiter) is LocalLimiter else None
+        self.recorder = recorder
+        self.clock = clock
+        self.faults = faults
+        self.id_field = id_field
+        self.callers: CallerSource = credentials.keyring if callers is None else callers
+        self.read_ahead = ReadAhead() if read_ahead is None else read_ahead
+        self.cache = ReplyCache(table.routes, clock, recorder.unattended) if cache is None else cache
+        self.idempotency = IdempotencyKeys.in_memory(clock) if idempotency is None else idempotency
+        self.compressor = Compressor() if compressor is None else compressor
+        self.switch = MaintenanceSwitch() if maintenance is None else maintenance
+        self.loop_budget = LoopBudget()
+        self.visitors = Visitors()
+        self.accounts = Accounts(limiter, table.routes)
+        self.https_port: int | None = None
+
+    def redirecting(self, port: int) -> Self:
+        """Return a gateway that redirects every request to https at `port`, and asks no limiter and no upstream."""
+        one = copy(self)
+        one.https_port = port
+        return one
+
+    def at_listener(self, listener: str) -> Self:
+        """Return the gateway for the requests of a listener: itself, unless some route is for one listener only."""
+        if self.table.listeners is None:
+            return self
+        one = copy(self)
+        one.table = self.table.at(listener)
+        return one
