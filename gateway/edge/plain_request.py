@@ -28,6 +28,9 @@ _MOST_DIGITS = 9
 _REMEMBERED = 1024
 MOST_SEEN = MANY_CALLERS // 2
 """How many sequences of field lines that have come once are remembered, by their digests."""
+MOST_SHAPES = 256
+"""How many different sequences of field names the remembered lines have: a sequence takes more memory than the rest."""
+_LONGEST_HOST = 256
 _SALT_BYTES = 32
 _NOT_PLAIN = frozenset({
     "expect", "http2-settings", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "tracestate",
@@ -62,16 +65,18 @@ class PlainRequestReader:
     """Reads plain requests with heads of at most `most_bytes`, and recognises field lines that were read before.
 
     Field lines are known by their digest with a salt of `entropy`, so that none of them stays in memory. Lines are
-    remembered when they come for the second time: those of many clients differ with each request.
+    remembered when they come for the second time: those of many clients differ with each request. All that is
+    remembered has a bound in bytes, because strangers decide what comes.
     """
 
-    __slots__ = ("_known", "_most_bytes", "_salt", "_seen")
+    __slots__ = ("_known", "_most_bytes", "_salt", "_seen", "_shapes")
 
     def __init__(self, most_bytes: int, entropy: Callable[[int], bytes]) -> None:
         self._most_bytes = most_bytes
         self._salt = entropy(_SALT_BYTES)
         self._seen: set[bytes] = set()
         self._known: Memo[bytes, HeadFacts] = Memo(MANY_CALLERS)
+        self._shapes: set[FieldShape] = set()
 
     def read(self, data: bytes) -> PlainRequest | None:
         """Return what `plain_request` does."""
@@ -103,19 +108,27 @@ class PlainRequestReader:
         if request is not None:
             if digest in self._seen:
                 self._seen.discard(digest)
-                headers, length = request.headers, len(request.body)
-                facts = HeadFacts(
-                    headers.shape,
-                    headers.get("host") or "",
-                    request.keep,
-                    length if "content-length" in headers else None,
-                )
-                request.headers = RequestHeaders(headers.shape, headers.values, lines, self._known.keep(digest, facts))
+                self._remember(request, lines, digest)
             else:
                 if len(self._seen) >= MOST_SEEN:
                     self._seen.clear()
                 self._seen.add(digest)
         return request
+
+    def _remember(self, request: PlainRequest, lines: bytes, digest: bytes) -> None:
+        """Remember what follows from the field lines of `request`, and give it their facts; not if they are large."""
+        headers, shape = request.headers, request.headers.shape
+        host = headers.get("host") or ""
+        if len(host) > _LONGEST_HOST or not may_be_remembered(shape.names):
+            return
+        if shape not in self._shapes:
+            if len(self._shapes) >= MOST_SHAPES:
+                self._shapes.clear()
+                self._known.clear()
+            self._shapes.add(shape)
+        length = len(request.body) if "content-length" in headers else None
+        facts = self._known.keep(digest, HeadFacts(shape, host, request.keep, length))
+        request.headers = RequestHeaders(shape, headers.values, lines, facts)
 
 
 def plain_request(data: bytes, most_bytes: int) -> PlainRequest | None:

@@ -30,6 +30,9 @@ from gateway.kernel.http.key_scrubbing import (
 from gateway.kernel.http.request_fields import HeadFacts
 from gateway.table import Caller, Credentials, Route
 
+_LONGEST_NOTED = 256
+"""The characters of an organisation up to which it is noted for the next request. None has a longer name."""
+
 
 class CallerSource(Protocol):
     """Finds callers: the keyring of the configuration, or the cache of the keys that are kept in Redis.
@@ -128,7 +131,7 @@ def _note_facts(facts: HeadFacts, x: Exchange, credentials: Credentials, organiz
     """Note what the field lines say about the caller, for the next request that has them."""
     (key,), headers = x.header_keys, x.headers
     value = key.encode("utf-8", "surrogateescape")
-    if not value.isascii() or "%" in x.host or key in x.host:
+    if not value.isascii() or "%" in x.host or key in x.host or len(organization or "") > _LONGEST_NOTED:
         return
     _, end = headers.line_bounds()[headers.shape.only(credentials.key_header.lower())]
     facts.key_at, facts.key_end = end - 2 - len(value), end - 2

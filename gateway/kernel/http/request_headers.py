@@ -9,7 +9,7 @@ which other proxies say whom they have recognised: a service that was behind one
 import re
 from collections.abc import Iterable
 
-from gateway.kernel.http.request_fields import FieldShape
+from gateway.kernel.http.request_fields import FieldShape, may_be_remembered
 from gateway.kernel.memo import Memo
 
 HOP_BY_HOP = frozenset({
@@ -108,7 +108,11 @@ class FieldFilter(Memo[bytes, bool]):
     def selection(self, shape: FieldShape) -> tuple[bool, ...]:
         """Say for each field of `shape` whether it goes to the upstream."""
         known = self._selections.get(shape)
-        return known or self._selections.keep(shape, tuple([self[name] for name in shape.names]))
+        if known is None:
+            known = tuple([self[name] for name in shape.names])
+            if may_be_remembered(shape.names):
+                self._selections.keep(shape, known)
+        return known
 
 
 def forwarded_prefix(values: Iterable[str]) -> str:

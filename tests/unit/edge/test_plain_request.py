@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.edge.plain_request import MOST_SEEN, PlainRequestReader, plain_request
+from gateway.edge.plain_request import MOST_SEEN, MOST_SHAPES, PlainRequestReader, plain_request
 from tests.parser_reading import MOST_BYTES, compare
 
 
@@ -115,3 +115,28 @@ def test_lines_that_differ_each_time_are_forgotten() -> None:
         one.read(b"GET /a HTTP/1.1\r\nHost: h\r\nX-Id: %d\r\n\r\n" % number)
     assert len(one._seen) == 1
     assert not one._known
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\nHost: %s\r\n\r\n" % (b"a" * 1000),
+        b"GET / HTTP/1.1\r\nHost: h\r\n" + b"".join([b"X-%040d: a\r\n" % n for n in range(40)]) + b"\r\n",
+    ],
+)
+def test_large_heads_are_read_each_time_and_not_remembered(head: bytes) -> None:
+    one = PlainRequestReader(MOST_BYTES, lambda size: b"s" * size)
+    for _ in range(4):
+        request = one.read(head)
+        assert request is not None
+        assert request.headers.facts is None
+    assert not one._known
+
+
+def test_names_that_differ_each_time_do_not_fill_the_memory() -> None:
+    one = reader()
+    for number in range(MOST_SHAPES):
+        head = b"GET / HTTP/1.1\r\nHost: h\r\nX-%d: a\r\n\r\n" % number
+        assert one.read(head) is not None
+        assert one.read(head) is not None
+    assert 0 < len({facts.shape for facts in one._known.values()}) < MOST_SHAPES

@@ -79,3 +79,11 @@ def test_lines_with_a_key_in_host_are_looked_at_each_time(fields: tuple[tuple[st
     assert known(x) is not None
     assert headers.facts is not None
     assert headers.facts.credentials is None
+
+
+def test_an_organisation_with_a_very_long_name_is_not_noted() -> None:
+    headers = known_lines(("X-Api-Key", "good"), ("X-Tenant-Org-Id", "a" * 257))
+    with pytest.raises(GatewayError):
+        known(exchange(headers=headers, header_keys=["good"]))
+    assert headers.facts is not None
+    assert headers.facts.organization is None

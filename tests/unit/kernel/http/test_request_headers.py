@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.kernel.http import request_headers as headers
+from gateway.kernel.http.request_fields import FieldShape
 from gateway.kernel.http.request_headers import FieldFilter, connection_options, forwarded_prefix
 
 
@@ -107,6 +108,15 @@ def test_the_memory_for_names_is_bounded() -> None:
     for number in range(headers._REMEMBERED + 10):
         assert some[b"X-%d" % number]
     assert len(some) <= headers._REMEMBERED
+
+
+def test_a_selection_of_very_many_names_is_not_remembered() -> None:
+    some = FieldFilter([])
+    few, many = FieldShape.of((b"Accept", b"Host")), FieldShape.of(tuple([b"X-%d" % number for number in range(65)]))
+    for _ in range(2):
+        assert some.selection(few) == (True, False)
+        assert some.selection(many) == (True,) * 65
+    assert [*some._selections] == [few]
 
 
 def test_connection_options() -> None:
