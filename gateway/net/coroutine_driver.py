@@ -10,6 +10,7 @@ Laws:
 """
 
 import asyncio
+from asyncio import current_task
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, ClassVar, TypeAlias
 
@@ -87,12 +88,9 @@ class CoroutineDriver:
     def _resume(self) -> None:
         """Resume the coroutine, because its waiter is done."""
         self._waiter = None
-        if asyncio.current_task(self._loop) is None:
-            self._go_on()
-        else:
-            self._loop.call_soon(self._go_on)
-
-    def _go_on(self) -> None:
+        if current_task(self._loop) is not None:
+            self._loop.call_soon(self._resume)
+            return
         assert self._coroutine is not None
         if self._advance(self._coroutine):
             self._end(None)

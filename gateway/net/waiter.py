@@ -57,26 +57,23 @@ class Waiter(msgspec.Struct, Generic[T], eq=False):
     def set_result(self, value: T) -> None:
         """Complete it, and resume the coroutine that awaits it. Only while it is not done."""
         self.value = value
-        self._complete()
+        self.done = True
+        resume = self.resume
+        if resume is not None:
+            self.resume = None  # the driver, the coroutine and this must not refer in a circle
+            resume()
 
     def set_exception(self, error: BaseException) -> None:
         """Do what `set_result` does, with an error in place of a result."""
         self.error = error
-        self._complete()
+        self.set_result(None)  # type: ignore[arg-type]  # nobody gets it
 
     def cancel(self, msg: object = None) -> bool:  # noqa: ARG002 - a Task passes it
         """Raise CancelledError in the coroutine that awaits it. False when it was done already."""
         if self.done:
             return False
-        self.error = asyncio.CancelledError()
-        self._complete()
+        self.set_exception(asyncio.CancelledError())
         return True
-
-    def _complete(self) -> None:
-        self.done = True
-        resume, self.resume = self.resume, None  # the driver, the coroutine and this must not refer in a circle
-        if resume is not None:
-            resume()
 
     # Called by a Task
 

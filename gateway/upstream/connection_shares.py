@@ -105,13 +105,8 @@ class ConnectionShares:
 
     def give_back(self, caller: str) -> None:
         """Count one connection less, or pass it to the call of the same caller that has waited longest."""
-        queue = self._waiting.get(caller)
-        while queue:
-            waiting = queue.popleft()
-            self._drop_empty_queue(caller)
-            if not waiting.done():
-                waiting.set_result(None)
-                return
+        if self._waiting and self._pass_on(caller):
+            return
         used = self._used[caller] - 1
         if used:
             self._used[caller] = used
@@ -130,12 +125,24 @@ class ConnectionShares:
 
     def ended(self, connection: ConnectionSocket) -> None:
         """Note that the call on `connection` has ended: its caller uses it no longer, and it streams no longer."""
-        caller, connection.caller = connection.caller, None
+        caller = connection.caller
         if caller is not None:
+            connection.caller = None
             self.give_back(caller)
         if connection.streams:
             self._streams -= 1
             connection.streams = False
+
+    def _pass_on(self, caller: str) -> bool:
+        """Give the connection of a call that has ended to one that waits. False when the caller has none."""
+        queue = self._waiting.get(caller)
+        while queue:
+            waiting = queue.popleft()
+            self._drop_empty_queue(caller)
+            if not waiting.done():
+                waiting.set_result(None)
+                return True
+        return False
 
     def _drop_empty_queue(self, caller: str) -> None:
         if caller in self._waiting and not self._waiting[caller]:

@@ -130,8 +130,11 @@ class Target:
         if first is None:
             first = b"" if isinstance(body, bytes) else await body.read()
         now = self._clock.monotonic()
-        begun = self._begin_at_once(call, now) if isinstance(body, bytes) else None
-        connection, waiter, pooled = begun or await self._begin(call, first, now, fresh=False)
+        connection = self._idle_one(call, now)
+        if connection is not None:  # nearly always
+            waiter, pooled = connection.begin(call, first, now), True
+        else:
+            connection, waiter, pooled = await self._begin(call, first, now, fresh=False)
         try:
             answer = await waiter
         except asyncio.CancelledError:
@@ -179,14 +182,15 @@ class Target:
 
     def release(self, connection: UpstreamConnection, idle_hint_s: float | None) -> None:
         self._shares.ended(connection)
-        timeout_s = self._idle_timeout_s
+        timeout_s, ends_at = self._idle_timeout_s, connection.ends_at
         if idle_hint_s is not None and idle_hint_s < timeout_s:
             timeout_s = idle_hint_s
         now = self._clock.monotonic()
-        if now >= connection.ends_at:
+        if now >= ends_at:
             connection.abandon()
             return
-        connection.expires_at = min(now + timeout_s, connection.ends_at)
+        expires_at = now + timeout_s
+        connection.expires_at = expires_at if expires_at < ends_at else ends_at
         if not self._queue or not self._queue.give(connection):
             self._idle.put(connection)
 
@@ -198,17 +202,14 @@ class Target:
             self._idle.discard(connection)
             self._free_slot()
 
-    def _begin_at_once(self, call: Call, now: float) -> Begun | None:
-        """Send `call`, whose body is in memory, if there is a connection for it; None if it has to wait for one."""
-        if not self._idle or not self._shares.take(call.caller):
+    def _idle_one(self, call: Call, now: float) -> UpstreamConnection | None:
+        """Return a connection for `call`, with its share counted, if its body is in memory and one is free."""
+        if not self._idle or not isinstance(call.body, bytes) or not self._shares.take(call.caller):
             return None
         connection = self._idle.take(now)
         if connection is None:
             self._shares.give_back(call.caller)
-            return None
-        waiter = connection.begin(call, b"", now)
-        connection.caller = call.caller
-        return connection, waiter, True
+        return connection
 
     async def _begin(self, call: Call, first: bytes, now: float, *, fresh: bool) -> Begun:
         """Send `call` on a connection, as soon as there is one. `fresh` asks for one that served no other call."""
@@ -230,7 +231,6 @@ class Target:
         except BaseException:
             self._shares.give_back(call.caller)
             raise
-        connection.caller = call.caller
         return connection, waiter, pooled
 
     # Slots

@@ -11,6 +11,7 @@ Laws:
 """
 
 import asyncio
+from math import inf
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import (
@@ -75,8 +76,7 @@ class UpstreamConnection(UploadingSocket):
         self._waiter: Waiter[Answer] | None = None
         self._buffer = BodyBuffer()
         self._stream: ResponseStream | None = None
-        self._events = self._may_be_known = False
-        self._ambiguous_from = NEVER_AMBIGUOUS
+        self._events = False
         self.died_unanswered = False
 
     def __repr__(self) -> str:
@@ -107,9 +107,10 @@ class UpstreamConnection(UploadingSocket):
         if self.closed is not None:
             raise self.closed
         head_only = call.method == b"HEAD"
-        self._reply.begin(head_only=head_only)
-        self._may_be_known = not head_only
+        if head_only or self._reply.received:  # else the parser is as new: the last reply was a known one
+            self._reply.begin(head_only=head_only)
         self._call = call
+        self.caller = call.caller
         call.handed = True
         waiter: Waiter[Answer] = Waiter()
         self._waiter = waiter
@@ -141,16 +142,17 @@ class UpstreamConnection(UploadingSocket):
         self._deadline = Deadlines(self._expired, self._clock, self._loop)
 
     def data_received(self, data: bytes) -> None:
-        if self._waiter is None:
+        waiter, reply = self._waiter, self._reply
+        if waiter is None:
             self._discard(GatewayError(UPSTREAM_PROTOCOL_ERROR, cause=f"{self._target}: the upstream spoke unasked"))
             return
-        first, self._may_be_known = self._may_be_known, False
+        first = not reply.received and not reply.head_only
         if first and (head := known_head(data)) is not None:
             body = data[len(data) - head.length :]
-            answer = Answer(head.status, head.fields, body, None, head.length, self._target, known=True)
-            self._finish(self._waiter, answer, head.idle_hint_s)
+            # by position, like the call: faster than by name
+            answer = Answer(head.status, head.fields, body, None, head.length, self._target, 0, True)  # noqa: FBT003
+            self._finish(waiter, answer, head.idle_hint_s)
             return
-        reply = self._reply
         try:
             reply.feed(data)
         except GatewayError as error:
@@ -160,9 +162,9 @@ class UpstreamConnection(UploadingSocket):
         if reply.complete:
             if first:
                 remember(data, reply)
-            self._completed(self._waiter)
+            self._completed(waiter)
         elif reply.status:
-            self._progress(self._waiter)
+            self._progress(waiter)
 
     def eof_received(self) -> None:
         if self._waiter is None:
@@ -179,7 +181,7 @@ class UpstreamConnection(UploadingSocket):
         super().connection_lost(exc)
 
     def _expired(self) -> None:
-        text = self._deadline.reason(uploading=self._upload is not None)
+        text = self._deadline.reason(self._call, uploading=self._upload is not None)
         self.fail(GatewayError(UPSTREAM_TIMEOUT, cause=f"{self._target}: {text}"))
 
     # The reply
@@ -251,11 +253,11 @@ class UpstreamConnection(UploadingSocket):
     def _end_call(self, status: int, idle_hint_s: float | None) -> None:
         """Free the connection for another call, or close it where it is not certain that both sides are done."""
         self._waiter = self._stream = None
-        busy = self._upload is not None or self._upload_cut or self._transport.get_write_buffer_size()
+        busy = self._upload is not None or self._transport.get_write_buffer_size()
         if busy or status >= self._ambiguous_from:
             self._discard(GatewayError(UPSTREAM_RESET, cause="not kept alive"))
         else:
-            self._deadline.ended()
+            self._deadline.at = inf
             self._call = NO_CALL
             self._owner.release(self, idle_hint_s)
 

@@ -33,10 +33,11 @@ class UpstreamConnectionState(Enum):
 class ConnectionSocket(asyncio.Protocol):
     """The transport of a connection, its flow control, and the bounds of its use.
 
-    `peer` is the address of the other end, None until it is connected. `closed` is the reason why it can serve no other
-    call, None while it can. `lost` is done when the socket is closed. The pool sets the others: `expires_at` is when it
-    was idle for too long and `ends_at` when it is too old, both readings of the pool's clock; `caller` is whose call it
-    serves, None between calls; `streams` means that it passes on a body while that arrives.
+    `peer` is the address of the other end, None until it is connected. `closed` is the reason why it can serve no
+    other call, None while it can. `lost` is done when the socket is closed. `caller` is whose call it serves, as long
+    as that counts towards a share. The pool sets the others: `expires_at` is when it was idle for too long and
+    `ends_at` when it is too old, both readings of the pool's clock; `streams` means that it passes on a body while
+    that arrives.
     """
 
     _transport: asyncio.Transport
@@ -63,7 +64,7 @@ class ConnectionSocket(asyncio.Protocol):
             self.closed is None
             and now < self.expires_at
             and not self._transport.is_closing()
-            and not self.input_waits()
+            and not self._poll.poll(0)  # `input_waits`, for every call
         )
 
     def input_waits(self) -> bool:

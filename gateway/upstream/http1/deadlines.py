@@ -1,11 +1,11 @@
 """A deadline that is moved far more often than it expires, and the rules that move it during a call."""
 
 import asyncio
-import math
 from collections.abc import Callable
+from math import inf
 
 from gateway.kernel.clock import Clock
-from gateway.upstream.call import NO_CALL, Call
+from gateway.upstream.call import Call
 
 
 def _ignore() -> None:
@@ -21,31 +21,30 @@ class Deadline:
     """
 
     def __init__(self, on_expiry: Callable[[], None], clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
-        self.at = math.inf
+        self.at = inf
         self._on_expiry = on_expiry
         self._clock = clock
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = math.inf
+        self._timer_at = inf
+        """When the timer fires, infinity while there is none."""
 
     def set(self, at: float) -> None:
         """Expire at `at`. To move it to a later time, or to clear it, assigning `at` is enough."""
         self.at = at
-        if self._timer is not None:
-            if self._timer_at <= at:
-                return
-            self._timer.cancel()
-        elif at == math.inf:
+        if self._timer_at <= at:
             return
+        if self._timer is not None:
+            self._timer.cancel()
         self._timer_at = at
         # The clock of the loop is coarser than `clock`: a delay of 0 would fire too early.
         self._timer = self._loop.call_later(max(0.001, at - self._clock.monotonic()), self._fired)
 
     def cancel(self) -> None:
-        self.at = math.inf
+        self.at = inf
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+            self._timer, self._timer_at = None, inf
 
     def end(self) -> None:
         """Never expire again, and drop the callback, so that its owner can be freed."""
@@ -53,11 +52,11 @@ class Deadline:
         self._on_expiry = _ignore
 
     def _fired(self) -> None:
-        self._timer = None
+        self._timer, self._timer_at = None, inf
         if self.at > self._clock.monotonic():
             self.set(self.at)
         else:
-            self.at = math.inf
+            self.at = inf
             self._on_expiry()
 
 
@@ -68,44 +67,37 @@ class Deadlines(Deadline):
      - All of them measure the upstream only. The time that the upstream takes to accept a request counts; the time that
        a client takes to send it does not. While a client does not read what has arrived of a reply, the time-out is
        suspended.
+     - It ends with its call by itself: `at` is infinity between two calls.
      - `total` applies to a reply that is buffered. A reply that is streamed may last for any time, as long as the
        upstream is never silent for `idle_s`.
     """
 
     def __init__(self, on_expiry: Callable[[], None], clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(on_expiry, clock, loop)
-        self._call = NO_CALL
-        self._ends_at = math.inf
-        self._remaining_s = 0.0
+        self._ends_at = inf
+        self._first_byte_s = self._remaining_s = 0.0
         self._idle_s: float | None = None
         self._waits_for_client = self._unread = False
 
     def sent(self, call: Call, now: float) -> None:
         """Note that the whole request was sent in one write."""
-        self._call = call
         self._idle_s = None
         self._waits_for_client = False
-        self._ends_at = now + call.total_timeout_s
+        self._ends_at = ends_at = now + call.total_timeout_s
         at = now + call.first_byte_timeout_s
-        if at > self._ends_at:
-            at = self._ends_at
-        if self._timer is not None and self._timer_at <= at:
+        if at > ends_at:
+            at = ends_at
+        if self._timer_at <= at:
             self.at = at  # nearly every call: the timer of an earlier one is set again when it fires
         else:
             self.set(at)
 
     def sending(self, call: Call) -> None:
         """Note that the request is sent in pieces, until `all_sent`."""
-        self._call = call
         self._idle_s = None
-        self._ends_at = math.inf
-        self._remaining_s = call.total_timeout_s
+        self._ends_at = inf
+        self._first_byte_s, self._remaining_s = call.first_byte_timeout_s, call.total_timeout_s
         self._waits_for_client = True
-
-    def ended(self) -> None:
-        """Note that the call has ended."""
-        self.at = math.inf
-        self._call = NO_CALL
 
     def blocked(self) -> None:
         """Note that the upstream does not accept what is sent, until `unblocked`."""
@@ -122,7 +114,7 @@ class Deadlines(Deadline):
             self.heard()
             return
         self._remaining_s = self._ends_at - self._clock.monotonic()
-        self.at = self._ends_at = math.inf
+        self.at = self._ends_at = inf
 
     def all_sent(self, *, answered: bool) -> None:
         """Note that the whole request was sent. `answered`: the head of the reply has arrived already."""
@@ -147,16 +139,15 @@ class Deadlines(Deadline):
         if self._idle_s is not None and not (self._unread or self._waits_for_client):
             self.set(self._clock.monotonic() + self._idle_s)
         else:
-            self.at = math.inf
+            self.at = inf
 
     def unread(self, *, waiting: bool) -> None:
         """Whether received parts of a streamed reply wait for their reader."""
         self._unread = waiting
         self.heard()
 
-    def reason(self, *, uploading: bool) -> str:
-        """Return why the deadline has just expired."""
-        call = self._call
+    def reason(self, call: Call, *, uploading: bool) -> str:
+        """Return why the deadline of `call` has just expired."""
         if self._idle_s is not None:
             return f"the reply went silent for {self._idle_s:g} s"
         if self._clock.monotonic() >= self._ends_at:
@@ -166,5 +157,5 @@ class Deadlines(Deadline):
 
     def _expect(self, now: float, ends_at: float, *, answered: bool) -> None:
         self._ends_at = ends_at
-        first_by = now + self._call.first_byte_timeout_s
+        first_by = now + self._first_byte_s
         self.set(first_by if first_by < ends_at and not answered else ends_at)

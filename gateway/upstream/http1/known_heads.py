@@ -17,11 +17,15 @@ _BLANK = b"\r\n\r\n"
 
 
 class KnownHead(msgspec.Struct, frozen=True, gc=False):
-    """What a head says. All replies with this head share `fields`. `length` is that of the body in bytes."""
+    """What a head says. All replies with this head share `fields`.
+
+    `length` is that of the body in bytes, and `size_bytes` that of the whole reply.
+    """
 
     status: int
     fields: Fields
     length: int
+    size_bytes: int
     idle_hint_s: float | None
 
 
@@ -30,9 +34,8 @@ _known: Memo[bytes, KnownHead] = Memo(_MOST_HEADS)
 
 def known_head(data: bytes) -> KnownHead | None:
     """Return the head of the whole reply that `data` is; None when it must be parsed."""
-    end = data.find(_BLANK, 0, _LARGEST_HEAD_BYTES)
-    head = _known.get(data[:end])
-    return head if head is not None and head.length == len(data) - end - len(_BLANK) else None
+    head = _known.get(data[: data.find(_BLANK, 0, _LARGEST_HEAD_BYTES)])
+    return head if head is not None and head.size_bytes == len(data) else None
 
 
 def remember(data: bytes, reply: ResponseParser) -> None:
@@ -40,4 +43,4 @@ def remember(data: bytes, reply: ResponseParser) -> None:
     end = data.find(_BLANK, 0, _LARGEST_HEAD_BYTES)
     certain = reply.keep and reply.clean and not reply.ambiguous
     if certain and end > 0 and reply.length == len(data) - end - len(_BLANK):
-        _known.keep(data[:end], KnownHead(reply.status, reply.fields, reply.length, reply.idle_hint_s))
+        _known.keep(data[:end], KnownHead(reply.status, reply.fields, reply.length, len(data), reply.idle_hint_s))

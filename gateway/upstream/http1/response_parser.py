@@ -16,7 +16,9 @@ _HEAD_SLICE_BYTES = 16 * 1024
 
 
 class ResponseParser:
-    """`status` is 0 until the final head is complete; after that `fields` and `length` are those of `Answer`.
+    """Knows of one reply what has arrived of it. `head_only`: it has no body whatever its fields announce.
+
+    `status` is 0 until the final head is complete; after that `fields` and `length` are those of `Answer`.
 
     `received` counts the bytes since `begin`. `complete`: the reply has ended. `clean`: nothing followed it. `keep`:
     its sender keeps the connection open. `until_eof`: its body ends with the connection. `ambiguous`: by its method or
@@ -28,18 +30,15 @@ class ResponseParser:
         self._parts: list[bytes] = []
         self.on_body = self._parts.append
         self._parser = httptools.HttpResponseParser(self)
-        self._head_only = False
+        self.head_only = False
         self._reset()
 
     def begin(self, *, head_only: bool) -> None:
-        """Expect the next reply.
-
-        `head_only` is for the reply to HEAD, which has no body whatever its fields announce.
-        """
-        if self._head_only or self._is_counted:
+        """Expect the next reply. One to HEAD is `head_only`."""
+        if self.head_only or self._is_counted:
             # llhttp still waits for the body that the last reply announced.
             self._parser = httptools.HttpResponseParser(self)
-        self._head_only = head_only
+        self.head_only = head_only
         if self.received:
             self._reset()
 
@@ -96,7 +95,7 @@ class ResponseParser:
             self.keep = self._parser.should_keep_alive()
 
     def _parse(self, data: bytes) -> None:
-        if self._head_only:
+        if self.head_only:
             self._feed_heads(data)
         elif self.status or len(data) <= _HEAD_SLICE_BYTES:
             self._parser.feed_data(data)
@@ -232,7 +231,7 @@ class ResponseParser:
             self.until_eof = not framing.bodiless(status)
         if framing.bodiless(status):
             self.ambiguous = bool(self.length) or b"transfer-encoding" in known
-        elif self._head_only:
+        elif self.head_only:
             self.ambiguous = self.length != 0
         if b"keep-alive" in known:
             self.idle_hint_s = framing.announced_idle_s(known[b"keep-alive"])

@@ -4,7 +4,7 @@ import asyncio
 
 from gateway.upstream.call import Call
 from gateway.upstream.http1.connection_socket import ConnectionSocket
-from gateway.upstream.http1.framing import Origin, request_head
+from gateway.upstream.http1.framing import NEVER_AMBIGUOUS, Origin, request_head
 from gateway.upstream.http1.request_body import PIECE_BYTES, BodyPieces, BodySource, upload
 from gateway.upstream.http1.response_parser import ResponseParser
 
@@ -12,8 +12,9 @@ from gateway.upstream.http1.response_parser import ResponseParser
 class UploadingSocket(ConnectionSocket):
     """Sends a body in a task of its own, while the reply may arrive already.
 
-    `_upload` is that task, None when there is none; `_upload_cut` says that one was stopped before its end, after which
-    the connection can serve no other call.
+    `_upload` is that task, None when there is none. `_ambiguous_from` is the lowest status from which on it is unknown
+    whether the service has read exactly the request, after which the connection can serve no other call: 0 once a body
+    was stopped before its end.
     """
 
     _reply: ResponseParser
@@ -22,7 +23,7 @@ class UploadingSocket(ConnectionSocket):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         self._upload: asyncio.Task[None] | None = None
-        self._upload_cut = False
+        self._ambiguous_from = NEVER_AMBIGUOUS
 
     def fail(self, error: Exception) -> None:
         """Close the socket at once. A call in flight fails with `error`."""
@@ -59,4 +60,4 @@ class UploadingSocket(ConnectionSocket):
         if self._upload is not None:
             self._upload.cancel()
             self._upload = None
-            self._upload_cut = True
+            self._ambiguous_from = 0

@@ -83,7 +83,7 @@ class TestIdling:
         async with RawBackend(script(reply())) as backend:
             upstream = make(backend.url)
             await upstream.send(call())
-            [connection] = upstream._idle._connections
+            [connection] = upstream._idle
             connection.pause()  # the loop has not got round to reading yet
             other = backend._peers[0]._writer
             other.write(reply(b'"unasked"'))

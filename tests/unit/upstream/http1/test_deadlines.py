@@ -110,7 +110,7 @@ class TestDeadlines:
             assert deadlines.at == time.clock.monotonic() + 3
             time.advance(2.9)
             deadlines.heard()
-        assert deadlines.reason(uploading=False) == "the reply went silent for 3 s"
+        assert deadlines.reason(self.CALL, uploading=False) == "the reply went silent for 3 s"
 
     async def test_an_unread_stream_suspends_the_time_out(self, time: ManualClock, deadlines: Deadlines) -> None:
         deadlines.sent(self.CALL, 100)
@@ -152,7 +152,7 @@ class TestDeadlines:
     async def test_a_request_that_is_sent_in_one_write(self, deadlines: Deadlines) -> None:
         deadlines.sent(self.CALL, 100)
         assert deadlines.at == 102
-        assert deadlines.reason(uploading=False) == "no reply within 2 s"
+        assert deadlines.reason(self.CALL, uploading=False) == "no reply within 2 s"
         deadlines.head_arrived()
         assert deadlines.at == 105
 
@@ -169,9 +169,9 @@ class TestDeadlines:
             assert deadlines.at == math.inf
         deadlines.blocked()
         assert deadlines.at == 105  # 0.5 s of the total are left
-        assert deadlines.reason(uploading=True) == "the request was not taken for 2 s"
+        assert deadlines.reason(self.CALL, uploading=True) == "the request was not taken for 2 s"
         time.advance(0.5)
-        assert deadlines.reason(uploading=True) == "no end of the reply within 5 s"
+        assert deadlines.reason(self.CALL, uploading=True) == "no end of the reply within 5 s"
 
     async def test_the_time_that_the_client_takes_does_not_count(self, time: ManualClock, deadlines: Deadlines) -> None:
         deadlines.sending(self.CALL)

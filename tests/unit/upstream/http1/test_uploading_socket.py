@@ -147,7 +147,7 @@ class TestUpload:
         async with RawBackend(script(refusal[:-5], gate, refusal[-5:], never, early=True)) as backend:
             upstream = make(backend.url)
             sending = asyncio.ensure_future(upstream.send(call(b"POST", BodyPieces(b"ab", never, length=10))))
-            await until(lambda: bool(upstream._all) and next(iter(upstream._all))._upload_cut)
+            await until(lambda: bool(upstream._all) and next(iter(upstream._all))._ambiguous_from == 0)
             gate.set()
             assert (await sending).body == b'"too large"'
             assert upstream.idle == 0
