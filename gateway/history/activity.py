@@ -29,6 +29,7 @@ from gateway.history.measures import (
     bounded,
     empty_tables,
     requests,
+    total,
 )
 from gateway.kernel.limits.token_bucket import Decision, LimitOwner
 from gateway.observe.metrics import NO_ROUTE
@@ -165,16 +166,21 @@ class Activity:
 
     def _tables(self) -> CountTables:
         found = empty_tables()
+        alike: dict[tuple[str, str | None, tuple[str, str] | None], list[Counts]] = {}
         for row in self._rows.values():
-            for alike, counts in row.errors.items():
-                self._add_errors(found, row, alike, counts)
-            add_to(found["route"], (row.route,), row.counts)
-            if row.key is not None:
-                add_to(found["key"], (row.key[0],), row.counts)
-                if row.key[1] is not None:
-                    add_to(found["organization"], (row.key[1],), row.counts)
-            if row.target is not None:
-                add_to(found["target"], row.target, row.counts)
+            for error, counts in row.errors.items():
+                self._add_errors(found, row, error, counts)
+            key, organization = row.key or (None, None)
+            if key is not None:
+                add_to(found["key"], (key,), row.counts)
+            alike.setdefault((row.route, organization, row.target), []).append(row.counts)
+        for (route, organization, target), rows in alike.items():  # few, however many keys there are
+            counts = total(rows)
+            add_to(found["route"], (route,), counts)
+            if organization is not None:
+                add_to(found["organization"], (organization,), counts)
+            if target is not None:
+                add_to(found["target"], target, counts)
         return found
 
     def _add_errors(self, found: CountTables, row: _Row, alike: AlikeErrors, counts: Counts) -> None:

@@ -6,6 +6,7 @@ and three counters. Lists are added up element by element.
 
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
+from operator import add
 from typing import Literal, TypeAlias, get_args
 
 Counts: TypeAlias = list[int]
@@ -54,7 +55,7 @@ def requests(counts: Counts) -> int:
 
 
 def added(one: Counts, other: Counts) -> Counts:
-    return [a + b for a, b in zip(one, other, strict=True)]
+    return list(map(add, one, other))
 
 
 def subtracted(one: Counts, other: Counts) -> Counts:

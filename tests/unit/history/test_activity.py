@@ -124,6 +124,21 @@ def test_the_last_decision_about_a_key_says_what_is_left(counted: Counted) -> No
     assert counted.published().near_limits == [NearLimit("acme-ci", "acme", "minute", "key", 75, 300)]
 
 
+def test_what_many_keys_have_in_common_is_added_up(counted: Counted) -> None:
+    for number in range(6):
+        each = caller(id=f"key-{number}", organization="acme" if number < 4 else "umbrella")
+        x = answered(caller=each, route=route(id="orders" if number % 2 else "invoices"))
+        counted.activity.count(x, 200, "upstream", 0.001)
+    tables = counted.published().tables
+    assert {name: requests(counts) for name, counts in tables["key"].items()} == {(f"key-{i}",): 1 for i in range(6)}
+    assert {name: requests(counts) for name, counts in tables["route"].items()} == {("orders",): 3, ("invoices",): 3}
+    assert {name: requests(counts) for name, counts in tables["organization"].items()} == {
+        ("acme",): 4,
+        ("umbrella",): 2,
+    }
+    assert {name: requests(counts) for name, counts in tables["target"].items()} == {("orders", "10.0.0.1:80"): 6}
+
+
 def test_names_beyond_the_bound_are_counted_together(counted: Counted) -> None:
     for number in range(MOST_ROWS + 5):
         each = caller(id=f"key-{number}", organization=None)
