@@ -32,8 +32,8 @@ The life of a request
         export spans       stages/export_spans.py     with `observability.traces`: what OpenTelemetry gets to see of it
         capture            capture/capturer.py        with `observability.capture`: the start of what failed, redacted
 
-    An error is raised where it is found and becomes a reply in one place, `pipeline/other_answers.py`. Every reply is
-    recorded.
+    A refusal is returned by the step that finds it, and a failure is raised. Both become a reply in one place,
+    `pipeline/other_answers.py`. Every reply is recorded.
 
 Layers (each imports only those below it; import-linter checks)
         __main__ > cli > supervisor         commands; the process that owns sockets, shared memory and configuration

@@ -5,7 +5,6 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from gateway.kernel.faults import GatewayError
 from gateway.kernel.http.path_patterns import Param, Rest, Segment
 from gateway.table import Route, RouteTable
 from gateway.table.rival_routes import pattern_of
@@ -55,10 +54,7 @@ def rivals_of(table: RouteTable, chosen: Route | None, method: str, path: str) -
 def _read_otherwise(table: RouteTable, winner: Route | None, method: str, path: str) -> list[Route]:
     if winner is None:
         return []
-    try:
-        return table.read_otherwise(winner, method, path)
-    except GatewayError:  # more readings than are compared: the request was refused for that
-        return []
+    return table.read_otherwise(winner, method, path) or []  # None: the request was refused for having too many
 
 
 def _rival(rival: Route, winner: Route | None, method: str) -> RivalRoute:

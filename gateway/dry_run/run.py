@@ -23,7 +23,7 @@ from gateway.settings import Config
 from gateway.settings.schema.server import ListenerSettings
 from gateway.stages.identify import CallerSource
 from gateway.stages.record import Recorder
-from gateway.table import Caller, Credentials, Key, RouteTable
+from gateway.table import Credentials, FoundCaller, Key, RouteTable
 from gateway.table.compile import build_credentials, build_faults, build_routes
 from gateway.table.keyring import speaking_for
 from gateway.table.snapshot import compile_snapshot
@@ -144,7 +144,7 @@ class _Named:
     def __init__(self, key: Key) -> None:
         self._key = key
 
-    def find(self, _: str, organization: str | None, wall_s: float, __: str, ___: bytes = b"", /) -> Caller:
+    def find(self, _: str, organization: str | None, wall_s: float, __: str, ___: bytes = b"", /) -> FoundCaller:
         """See `CallerSource.find`."""
         return speaking_for(self._key, organization, wall_s)
 

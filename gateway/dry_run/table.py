@@ -4,6 +4,7 @@ from copy import copy
 
 import msgspec
 
+from gateway.kernel.faults import GatewayError
 from gateway.table import Route, RouteTable
 from gateway.upstream.call import Answer, Call
 
@@ -39,14 +40,17 @@ class DryTable(RouteTable):
         self._matched: Route | None = None
         self.unsent: Unsent | None = None
 
-    def match(self, method: str, path: str) -> Route:
+    def match(self, method: str, path: str) -> Route | GatewayError:
         """See `RouteTable.match`."""
-        route = self._matched = super().match(method, path)
+        route = super().match(method, path)
+        if isinstance(route, GatewayError):
+            return route
+        self._matched = route
         if route.upstream is None:
             return route if route.self_service is None else msgspec.structs.replace(route, self_service=None)
         self.unsent = Unsent(route.upstream.id, self._answer)
         return msgspec.structs.replace(route, upstream=self.unsent)
 
-    def permit(self, allowed: frozenset[str], route: Route, method: str, path: str) -> None:
+    def permit(self, allowed: frozenset[str], route: Route, method: str, path: str) -> GatewayError | None:
         """See `RouteTable.permit`."""
-        super().permit(allowed, route if self._matched is None else self._matched, method, path)
+        return super().permit(allowed, route if self._matched is None else self._matched, method, path)

@@ -26,7 +26,7 @@ from gateway.keystore.records import proof_of_certificate, proof_of_secret
 from gateway.redis_client.address import RedisConnectionError
 from gateway.settings.checks.stored_keys import References
 from gateway.settings.schema.access import KeySettings
-from gateway.table.keyring import Caller, Key, speaking_for
+from gateway.table.keyring import Caller, FoundCaller, Key, speaking_for
 
 MOST = 10_000
 """Known keys, some 3 KB each, and as many proofs of no key; the oldest is dropped for a new one."""
@@ -156,46 +156,53 @@ class StoredKeys:
 
     async def find(
         self, secret: str, organization: str | None, wall_s: float, client: str, digest: bytes = b""
-    ) -> Caller:
+    ) -> FoundCaller:
         """See `Keyring.find`, for a request from the address `client`.
 
-        Raises KEY_UNUSABLE, KEYS_UNAVAILABLE and, for a client that guesses, RATE_LIMITED besides.
+        Refusals are KEY_UNUSABLE, KEYS_UNAVAILABLE and, for a client that guesses, RATE_LIMITED besides.
         """
         proof = digest.hex() or proof_of_secret(secret)
         known = self._known.get(proof)
         if known is None or known.era != self._era:
             if is_misspelt(secret):
                 self._results["misspelt"].inc()
-                raise GatewayError(KEY_UNKNOWN)
-            known = await self._learn(proof, known, client, KEY_UNKNOWN)
-        else:
-            self._results["memory"].inc()
+                return GatewayError(KEY_UNKNOWN)
+            learnt = await self._learn(proof, known, client, KEY_UNKNOWN)
+            return self._speaking_for(learnt, organization, wall_s)
+        self._results["memory"].inc()
         return self._speaking_for(known, organization, wall_s)
 
-    async def certified(self, subject: str, organization: str | None, wall_s: float, client: str) -> Caller:
-        """See `Keyring.certified`; raises what `find` does."""
+    async def certified(self, subject: str, organization: str | None, wall_s: float, client: str) -> FoundCaller:
+        """See `Keyring.certified`; refuses what `find` does."""
         proof = proof_of_certificate(subject)
         known = self._known.get(proof)
         if known is None or known.era != self._era:
-            known = await self._learn(proof, known, client, KEY_MISSING)
-        else:
-            self._results["memory"].inc()
+            learnt = await self._learn(proof, known, client, KEY_MISSING)
+            return self._speaking_for(learnt, organization, wall_s)
+        self._results["memory"].inc()
         return self._speaking_for(known, organization, wall_s)
 
-    def _speaking_for(self, known: _Known, organization: str | None, wall_s: float) -> Caller:
+    def _speaking_for(self, known: _Known | GatewayError, organization: str | None, wall_s: float) -> FoundCaller:
+        if isinstance(known, GatewayError):
+            return known
         if known.key is None:
-            raise GatewayError(KEY_UNUSABLE)
+            return GatewayError(KEY_UNUSABLE)
         caller = speaking_for(known.key, organization, wall_s)
-        if wall_s - known.noted_s >= USED_EVERY_S:
+        if isinstance(caller, Caller) and wall_s - known.noted_s >= USED_EVERY_S:
             known.noted_s = self._used[caller.id] = wall_s
         return caller
 
-    async def _learn(self, proof: str, stale: _Known | None, client: str, nobody: Fault) -> _Known:
-        """Return what Redis has.
+    async def _learn(self, proof: str, stale: _Known | None, client: str, nobody: Fault) -> _Known | GatewayError:
+        """Return what Redis has, or why it is not used.
 
-        `stale` is what was known, and is used while Redis is away. `nobody` is raised for no key.
+        `stale` is what was known, and is used while Redis is away. `nobody` is the refusal when there is no key.
         """
-        throttled = self._accept(proof, client, nobody) if stale is None and proof not in self._inherited else None
+        throttled = None
+        if stale is None and proof not in self._inherited:
+            throttled = self._throttle.refusal(client)
+            refusal = self._refusal(proof, throttled, nobody)
+            if refusal is not None:
+                return refusal
         lookup = self._pending.get(proof)
         if lookup is None:
             lookups = self._lookups if throttled is None else self._throttled_lookups
@@ -206,17 +213,17 @@ class StoredKeys:
             self._results["error"].inc()
             known = stale or self._inherit(proof)
             if known is None:
-                raise GatewayError(KEYS_UNAVAILABLE, cause=f"redis: {found}")
+                return GatewayError(KEYS_UNAVAILABLE, cause=f"redis: {found}")
             return known
         if found is not None:
             self._results["found"].inc()
             return found
         if throttled is not None:
             self._results["throttled"].inc()
-            raise throttled
+            return throttled
         self._results["unknown"].inc()
         self._throttle.count(client)
-        raise GatewayError(nobody)
+        return GatewayError(nobody)
 
     def _inherit(self, proof: str) -> _Known | None:
         content = self._inherited.pop(proof, None)
@@ -226,25 +233,22 @@ class StoredKeys:
         put_bounded(self._known, proof, known, self._most)
         return known
 
-    def _accept(self, proof: str, client: str, nobody: Fault) -> GatewayError | None:
-        """Return what to raise if no key has `proof`, because `client` guesses; None when it does not.
-
-        Raises GatewayError for what is not to be looked up.
-        """
+    def _refusal(self, proof: str, throttled: GatewayError | None, nobody: Fault) -> GatewayError | None:
+        """Return why `proof` is not looked up, None if it is. `throttled` is set for a client that guesses."""
         until_s = self._unknown.get(proof)
         if until_s is not None and self._monotonic() < until_s:
             self._results["refused"].inc()
-            raise GatewayError(nobody)
-        try:
-            self._throttle.check(client)
-        except GatewayError as wait:
-            if proof not in self._pending and len(self._throttled_lookups) >= MAX_THROTTLED:
-                self._results["throttled"].inc()
-                raise
-            return wait.with_traceback(None)
-        if proof not in self._pending and len(self._pending) >= MOST_ASKED:
+            return GatewayError(nobody)
+        if proof in self._pending:
+            return None
+        if throttled is not None:
+            if len(self._throttled_lookups) < MAX_THROTTLED:
+                return None
+            self._results["throttled"].inc()
+            return throttled
+        if len(self._pending) >= MOST_ASKED:
             self._results["error"].inc()
-            raise GatewayError(KEYS_UNAVAILABLE, cause=f"{MOST_ASKED} keys are being asked for")
+            return GatewayError(KEYS_UNAVAILABLE, cause=f"{MOST_ASKED} keys are being asked for")
         return None
 
     def _answered(self, proof: str, lookup: "asyncio.Task[_Known | RedisConnectionError | None]") -> None:

@@ -20,11 +20,11 @@ class GuessThrottle:
     def __init__(self, clock: Clock) -> None:
         self._limiter = LocalLimiter(clock, max_buckets=MAX_CLIENTS)
 
-    def check(self, address: str) -> None:
-        """Raise GatewayError RATE_LIMITED when `address` has to wait before it may try one more unknown key."""
+    def refusal(self, address: str) -> GatewayError | None:
+        """Return RATE_LIMITED when `address` has to wait before it may try one more unknown key, None otherwise."""
         if self._decide(address, 0).states[0].remaining:
-            return
-        raise GatewayError(
+            return None
+        return GatewayError(
             RATE_LIMITED,
             developer_message="Too many unknown API keys came from this address. Wait as long as Retry-After says.",
             retry_after_s=retry_after_s(self._decide(address, 1).states),

@@ -1,5 +1,7 @@
 """Answers that no ordinary call to a service gives: errors, preflights, the gateway's own endpoints and tunnels."""
 
+from inspect import isawaitable
+
 from gateway.exchange import Exchange, Reply
 from gateway.kernel.faults import INTERNAL_ERROR, METHOD_NOT_ALLOWED, GatewayError
 from gateway.kernel.http.cors import CorsPolicy
@@ -7,7 +9,7 @@ from gateway.pipeline.parts import Parts
 from gateway.stages.cors import preflight
 from gateway.stages.error_reply import error_reply
 from gateway.stages.identify import identify
-from gateway.stages.limit import require_allowed
+from gateway.stages.limit import limit_error
 from gateway.stages.limits_endpoint import limits_endpoint
 from gateway.stages.normalize import normalize
 from gateway.stages.openapi_endpoint import openapi_endpoint
@@ -34,15 +36,14 @@ async def answer_error(parts: Parts, x: Exchange, error: Exception) -> Reply:
     return error_reply(x.error, x.error.row or parts.faults.get(fault.name, fault), x.request_id, family)
 
 
-async def answer_preflight(parts: Parts, x: Exchange, policy: CorsPolicy) -> Reply:
+async def answer_preflight(parts: Parts, x: Exchange, policy: CorsPolicy) -> Reply | GatewayError:
     """Answer a preflight, within the limits of its client address. Raises GatewayError."""
     limits = parts.table.cross_origin
     assert limits is not None
     caller = x.caller = parts.visitors.find(x.client, PREFLIGHTS, limits.windows, limits.tag)
     x.claim = caller.claim
     x.decision = await parts.limiter.decide(caller.claim)
-    require_allowed(x.decision, caller.claim.cost)
-    return preflight(x, policy)
+    return preflight(x, policy) if x.decision.allowed else limit_error(x.decision, caller.claim.cost)
 
 
 async def answer_here(parts: Parts, x: Exchange, route: Route, caller: Caller) -> Reply:
@@ -79,7 +80,10 @@ async def _peek(parts: Parts, x: Exchange) -> None:
     try:
         if x.caller is None:
             found = identify(x, parts.credentials, parts.callers, parts.clock.wall())
-            x.caller = found if isinstance(found, Caller) else await found
+            found = await found if isawaitable(found) else found
+            if isinstance(found, GatewayError):
+                return
+            x.caller = found
         x.claim = x.caller.peek
         x.decision = await parts.limiter.decide(x.claim)
         x.peeked = True

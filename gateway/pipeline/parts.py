@@ -1,8 +1,10 @@
 """What a gateway is made of."""
 
+from collections.abc import Awaitable
 from copy import copy
 from typing import Self
 
+from gateway.exchange import Exchange
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import Fault
 from gateway.limiter.interface import Decider
@@ -63,6 +65,13 @@ class Parts:
         self.visitors = Visitors()
         self.accounts = Accounts(limiter, table.routes)
         self.https_port: int | None = None
+
+    async def at_last(self, x: Exchange, step: Awaitable[None]) -> None:
+        """Take a last step before the reply is sent. A bug in it must not cost the client its reply."""
+        try:
+            await step
+        except Exception as bug:
+            self.recorder.bug(bug, x.request_id)
 
     def redirecting(self, port: int) -> Self:
         """Return a gateway that redirects every request to https at `port`, and asks no limiter and no upstream."""

@@ -1,7 +1,6 @@
 """The life of a request: the stages in their order."""
 
 from asyncio import CancelledError
-from collections.abc import Awaitable
 
 from gateway.exchange import Exchange, Reply, Send, SentBytes
 from gateway.kernel.faults import CLIENT_CLOSED, GatewayError
@@ -12,7 +11,7 @@ from gateway.reuse.idempotency import ONCE_ONLY
 from gateway.stages.compress import compress
 from gateway.stages.cors import add_cors, preflight_policy
 from gateway.stages.identify import authorize, identify, take_credentials
-from gateway.stages.limit import require_allowed
+from gateway.stages.limit import limit_error
 from gateway.stages.normalize import normalize
 from gateway.stages.prepare import prepare, read_body, shorten_timeout
 from gateway.stages.redirect import redirect
@@ -33,6 +32,8 @@ class Gateway(Parts):
         try:
             try:
                 reply = await self._answer(x)
+                if isinstance(reply, GatewayError):
+                    reply = await answer_error(self, x, reply)
             except CancelledError:
                 if x.ended is None:
                     raise
@@ -43,12 +44,12 @@ class Gateway(Parts):
             if (cross_origin := self.table.cross_origin) is not None:
                 add_cors(x.reply, x, cross_origin)
             if x.reservation is not None:
-                await self._at_last(x, settle(x, x.reservation, self.recorder.unmeasured))
+                await self.at_last(x, settle(x, x.reservation, self.recorder.unmeasured))
             if x.answer is not None and len(x.answer.body) > BODY_PIECE_BYTES:
                 x.answer.body = x.answer.body[: self.read_ahead.kept_bytes]  # a slow client must not keep all of it
             compression = self.table.compression if x.route is None else x.route.compression
             if compression is not None:
-                await self._at_last(x, compress(x.reply, x, compression, self.compressor))
+                await self.at_last(x, compress(x.reply, x, compression, self.compressor))
             x.sent_bytes = sent.count if isinstance(sent := send(x.reply), SentBytes) else await sent
         except (CancelledError, ConnectionError) as gone:  # the client left; the call to the upstream ends with it
             x.error = x.error or x.ended or GatewayError(CLIENT_CLOSED, cause=type(gone).__name__)
@@ -68,35 +69,36 @@ class Gateway(Parts):
                 self.read_ahead.release(x)
             self.recorder.record(x, self.clock.monotonic())
 
-    async def _at_last(self, x: Exchange, step: Awaitable[None]) -> None:
-        """Take a last step before the reply is sent. A bug in it must not cost the client its reply."""
-        try:
-            await step
-        except Exception as bug:
-            self.recorder.bug(bug, x.request_id)
-
-    async def _answer(self, x: Exchange) -> Reply:
-        """Take `x` through the stages and return its reply. Raises GatewayError."""
+    async def _answer(self, x: Exchange) -> Reply | GatewayError:
+        """Take `x` through the stages and return its reply, or why it is refused. Raises GatewayError for failures."""
         if x.head_error is not None:
-            raise x.head_error
+            return x.head_error
         take_credentials(x, self.credentials)
         if self.https_port is not None:
             return redirect(x, self.https_port)
         table = self.table if self.table.views is None else self.table.view(x.host, x.headers)
         if x.method == "OPTIONS" and (policy := preflight_policy(x, table)) is not None:
-            return await answer_preflight(self, x, policy)
-        route = x.route = table.match(x.method, x.path)
+            return policy if isinstance(policy, GatewayError) else await answer_preflight(self, x, policy)
+        route = table.match(x.method, x.path)
+        if isinstance(route, GatewayError):
+            return route
+        x.route = route
         if route.maintenance is not None or self.switch.memory[0]:
-            self.switch.require_open(route.maintenance, self.faults, self.clock.wall())
+            closed = self.switch.refusal(route.maintenance, self.faults, self.clock.wall())
+            if closed is not None:
+                return closed
         found = (
             self.visitors.find(x.client, route.open_plan, route.open_windows, route.open_tag)
             if route.open and (route.document is None or not x.shows_key)
             else identify(x, self.credentials, self.callers, self.clock.wall())
         )
-        caller = x.caller = found if isinstance(found, Caller) else await found
-        authorize(caller, route, x)
-        if caller.routes is not None:
-            table.permit(caller.routes, route, x.method, x.path)
+        if not isinstance(found, Caller):
+            found = found if isinstance(found, GatewayError) else await found
+            if isinstance(found, GatewayError):
+                return found
+        caller = x.caller = found
+        if (refusal := authorize(caller, route, x, table)) is not None:
+            return refusal
         x.path = merged(x.path) if "//" in x.path else x.path
         began = self.clock.monotonic()
         tariff = route.tariff if route.caching is None else self.cache.tariff(x, route, caller)
@@ -108,13 +110,11 @@ class Gateway(Parts):
             x.limiter_s = x.decided - began
         x.decision, x.reservation = decided, decided.reservation
         if not decided.allowed:
-            require_allowed(decided, claim.cost)
+            return limit_error(decided, claim.cost)
         if route.request is not None:
             await validate(x, route.request, self.read_ahead, self.loop_budget)
-        if x.upgrade:
-            return await answer_handshake(self, x, route, caller)
-        if route.upstream is None:
-            return await answer_here(self, x, route, caller)
+        if x.upgrade or route.upstream is None:
+            return await (answer_handshake if x.upgrade else answer_here)(self, x, route, caller)
         if route.caching is not None:
             return self.cache.at_once(x, route, caller) or await self.cache.answer(x, route, caller, self._call)
         return await self._call(x, route, caller)

@@ -18,33 +18,30 @@ _ALLOWED = 204
 _PREFLIGHT_VARY: Line = ("Vary", "Access-Control-Request-Method")
 
 
-def preflight_policy(x: Exchange, table: RouteTable) -> CorsPolicy | None:
+def preflight_policy(x: Exchange, table: RouteTable) -> CorsPolicy | GatewayError | None:
     """Return the policy for the request that a preflight announces, and store its route on `x`.
 
-    None when `x`, an OPTIONS request, is no preflight or nothing of it has a policy. Raises GatewayError for a path
-    that no method can be asked for.
+    None when `x`, an OPTIONS request, is no preflight or nothing of it has a policy. A refusal in place of the policy
+    is for a path that no method can be asked for.
     """
     method = x.headers.get(_METHOD)
     if table.cross_origin is None or method is None or _ORIGIN not in x.headers:
         return None
-    try:
-        route = table.match(method, x.path)
-    except GatewayError as error:
-        if error.fault is METHOD_NOT_ALLOWED:
+    route = table.match(method, x.path)
+    if isinstance(route, GatewayError):
+        if route.fault is METHOD_NOT_ALLOWED:
             x.near = table.near(x.path)
             return None if x.near is None else x.near.cors
-        if error.fault is NO_ROUTE:
-            return table.cross_origin.unrouted
-        raise
+        return table.cross_origin.unrouted if route.fault is NO_ROUTE else route
     if route.cors is not None:
         x.route = route
     return route.cors
 
 
-def preflight(x: Exchange, policy: CorsPolicy) -> Reply:
-    """Return the reply to a preflight. Raises GatewayError ORIGIN_FORBIDDEN."""
+def preflight(x: Exchange, policy: CorsPolicy) -> Reply | GatewayError:
+    """Return the reply to a preflight, or the refusal ORIGIN_FORBIDDEN."""
     if not policy.allows(x.headers.get(_ORIGIN)):
-        raise GatewayError(ORIGIN_FORBIDDEN)
+        return GatewayError(ORIGIN_FORBIDDEN)
     return Reply(_ALLOWED, [_PREFLIGHT_VARY], b"", length=0)
 
 

@@ -28,7 +28,7 @@ from gateway.kernel.http.key_scrubbing import (
     take_key,
 )
 from gateway.kernel.http.request_fields import HeadFacts
-from gateway.table import Caller, Credentials, Route
+from gateway.table import Caller, Credentials, FoundCaller, Route, RouteTable
 
 _LONGEST_NOTED = 256
 """The characters of an organisation up to which it is noted for the next request. None has a longer name."""
@@ -37,19 +37,19 @@ _LONGEST_NOTED = 256
 class CallerSource(Protocol):
     """Finds callers: the keyring of the configuration, or the cache of the keys that are kept in Redis.
 
-    The keyring returns the caller itself, so that a request does not pay for a coroutine. Both methods raise
-    GatewayError. `client` is the address that is charged for unknown keys, and `wall_s` is the Unix time in seconds.
+    The keyring returns the caller itself, or the refusal, so that a request does not pay for a coroutine. `client` is
+    the address that is charged for unknown keys, and `wall_s` is the Unix time in seconds.
     """
 
     def find(
         self, secret: str, organization: str | None, wall_s: float, client: str, digest: bytes = b"", /
-    ) -> Caller | Awaitable[Caller]:
+    ) -> FoundCaller | Awaitable[FoundCaller]:
         """Return the caller with the key `secret`. `digest` is its SHA-256 if that is known already."""
         ...
 
     def certified(
         self, subject: str, organization: str | None, wall_s: float, client: str, /
-    ) -> Caller | Awaitable[Caller]:
+    ) -> FoundCaller | Awaitable[FoundCaller]:
         """Return the caller whose verified certificate has this `subject`."""
         ...
 
@@ -110,16 +110,23 @@ def _misplaced(fault: Fault, credentials: Credentials) -> GatewayError:
     )
 
 
-def identify(x: Exchange, credentials: Credentials, callers: CallerSource, wall_s: float) -> Caller | Awaitable[Caller]:
+def identify(
+    x: Exchange, credentials: Credentials, callers: CallerSource, wall_s: float
+) -> FoundCaller | Awaitable[FoundCaller]:
     """Return the caller of the exchange: by the key in the header field, in the URL, or by the certificate.
 
-    Raises GatewayError KEY_MISSING, KEY_AMBIGUOUS, MALFORMED_REQUEST for two organisations, and what `callers` raises.
+    There is a refusal in place of the caller: KEY_MISSING, KEY_AMBIGUOUS, MALFORMED_REQUEST for two organisations, and
+    those of `callers`.
     """
     keys, facts = x.header_keys, x.headers.facts
     if facts is not None and facts.credentials is credentials:
         return callers.find(keys[0], facts.organization, wall_s, x.client, facts.digest)
     secret = keys[0] if len(keys) == 1 and keys[0] else _secret(x)
+    if isinstance(secret, GatewayError):
+        return secret
     organization = _organization(x, credentials)
+    if isinstance(organization, GatewayError):
+        return organization
     if secret is None:
         return callers.certified(x.certificate_subject, organization, wall_s, x.client)
     if facts is not None and len(keys) == 1:
@@ -139,43 +146,46 @@ def _note_facts(facts: HeadFacts, x: Exchange, credentials: Credentials, organiz
     facts.credentials = credentials
 
 
-def _secret(x: Exchange) -> str | None:
+def _secret(x: Exchange) -> str | GatewayError | None:
     """Return the key to identify by, or None when a certificate is used instead."""
     keys = list(dict.fromkeys(filter(None, x.header_keys)) or dict.fromkeys(filter(None, x.query_keys)))
     if len(keys) > 1:
-        raise GatewayError(KEY_AMBIGUOUS)
+        return GatewayError(KEY_AMBIGUOUS)
     if not keys and not x.certificate_subject:
-        raise GatewayError(KEY_MISSING)
+        return GatewayError(KEY_MISSING)
     return keys[0] if keys else None
 
 
-def _organization(x: Exchange, credentials: Credentials) -> str | None:
+def _organization(x: Exchange, credentials: Credentials) -> str | GatewayError | None:
     found = x.headers.getall(credentials.organization_header, [])
     if len(found) > 1 and len(set(found)) > 1:
-        raise GatewayError(
+        return GatewayError(
             MALFORMED_REQUEST, developer_message=f"Send the {credentials.organization_header} header field once."
         )
     return (found[0] or None) if found else None
 
 
-def authorize(caller: Caller, route: Route, x: Exchange) -> None:
-    """Check that the caller may call this, from where it does. Every key may use the limits endpoint.
+def authorize(caller: Caller, route: Route, x: Exchange, table: RouteTable) -> GatewayError | None:
+    """Return why the caller may not call this from where it does, None if it may. `table` has matched `route`.
 
-    Raises GatewayError ROUTE_FORBIDDEN, METHOD_FORBIDDEN, ADDRESS_FORBIDDEN or REFERRER_FORBIDDEN.
+    Refusals are ROUTE_FORBIDDEN, METHOD_FORBIDDEN, ADDRESS_FORBIDDEN, REFERRER_FORBIDDEN, and those of the table about
+    paths that may be read as one of a route that the key may not use. Every key may use the limits endpoint.
     """
     if route.addresses is not None and not route.addresses.permits(x.client):
-        raise GatewayError(ADDRESS_FORBIDDEN)
-    if caller.binding is not None:
-        _require_binding(x, caller.binding)
+        return GatewayError(ADDRESS_FORBIDDEN)
+    if caller.binding is not None and (fault := _unbound(x, caller.binding)) is not None:
+        return GatewayError(fault)
     if caller.routes is not None and route.id not in caller.routes and route.upstream is not None:
-        raise GatewayError(ROUTE_FORBIDDEN)
+        return GatewayError(ROUTE_FORBIDDEN)
     if caller.methods is not None and x.method not in caller.methods and route.upstream is not None:
-        raise GatewayError(METHOD_FORBIDDEN)
+        return GatewayError(METHOD_FORBIDDEN)
+    return None if caller.routes is None else table.permit(caller.routes, route, x.method, x.path)
 
 
-def _require_binding(x: Exchange, binding: Binding) -> None:
+def _unbound(x: Exchange, binding: Binding) -> Fault | None:
     if binding.addresses is not None and not binding.addresses.permits(x.client):
-        raise GatewayError(ADDRESS_FORBIDDEN)
+        return ADDRESS_FORBIDDEN
     pages = binding.referrers
     if pages is not None and not pages.permits(x.headers.get("Origin"), x.headers.get("Referer")):
-        raise GatewayError(REFERRER_FORBIDDEN)
+        return REFERRER_FORBIDDEN
+    return None

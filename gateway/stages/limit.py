@@ -23,18 +23,16 @@ _UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"))
 _SPAN_NAMES = {1.0: "second", 60.0: "minute", 3600.0: "hour", 86400.0: "day"}
 
 
-def require_allowed(decision: Decision, cost: int) -> None:
-    """Raise GatewayError when `decision` refuses a call of `cost` tokens.
+def limit_error(decision: Decision, cost: int) -> GatewayError:
+    """Return the refusal of a call of `cost` tokens, for a `decision` that does not allow it.
 
     The fault is that of the first quota that refuses, or else RATE_LIMITED. The details name each limit that refuses,
     the one with the longest wait first, and when the call fits.
     """
-    if decision.allowed:
-        return
     if decision.spent:
         first = decision.spent[0].meter.fault
         wait_s = max(_retry_s(state) for state in decision.spent)
-        raise GatewayError(
+        return GatewayError(
             first,
             row=first,
             details=tuple([_quota_detail(state) for state in decision.spent]),
@@ -43,7 +41,7 @@ def require_allowed(decision: Decision, cost: int) -> None:
         )
     spent = sorted([state for state in decision.states if state.retry_s > 0], key=lambda state: -state.retry_s)
     details = tuple(_window_detail(state, cost) for state in spent)
-    raise GatewayError(RATE_LIMITED, details=details, retry_after_s=retry_after_s(decision.states))
+    return GatewayError(RATE_LIMITED, details=details, retry_after_s=retry_after_s(decision.states))
 
 
 def _window_detail(state: WindowState, cost: int) -> Detail:

@@ -2,7 +2,7 @@
 
 from hashlib import sha256
 from ipaddress import IPv6Address, IPv6Network, ip_address
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -50,6 +50,10 @@ ONE_TAG = "all"
 """The hash tag of all buckets, where all callers share one of them."""
 
 
+FoundCaller: TypeAlias = Caller | GatewayError
+"""A caller, or why it is refused. Refusals are common and returned as values: to raise them would cost more."""
+
+
 class Key(msgspec.Struct, frozen=True):
     """A key of the configuration. `callers` holds one Caller for each of its organisations, the default one under None.
 
@@ -90,38 +94,36 @@ class Keyring:
 
     def find(
         self, secret: str, organization: str | None, wall_s: float, _client: str = "", digest: bytes = b""
-    ) -> Caller:
+    ) -> FoundCaller:
         """Return the caller that `secret` stands for, on behalf of `organization` (None: the key's default one).
 
-        `digest` is the SHA-256 of the secret if that is known already.
-        Raises GatewayError: KEY_UNKNOWN, KEY_EXPIRED, KEY_DISABLED, ORGANIZATION_FORBIDDEN or ORGANIZATION_DISABLED.
+        `digest` is the SHA-256 of the secret if that is known already. There is a refusal in place of the caller:
+        KEY_UNKNOWN, KEY_EXPIRED, KEY_DISABLED, ORGANIZATION_FORBIDDEN or ORGANIZATION_DISABLED.
         """
         key = self._by_digest[digest or sha256(secret.encode("utf-8", "surrogateescape")).digest()]
         if key is None:
-            raise GatewayError(KEY_UNKNOWN)
+            return GatewayError(KEY_UNKNOWN)
         return speaking_for(key, organization, wall_s)
 
-    def certified(self, subject: str, organization: str | None, wall_s: float, _client: str = "") -> Caller:
-        """Return the caller whose certificate says `subject`.
-
-        Raises what `find` raises, KEY_MISSING when there is no such caller.
-        """
+    def certified(self, subject: str, organization: str | None, wall_s: float, _client: str = "") -> FoundCaller:
+        """Return the caller whose certificate says `subject`, or a refusal as `find` does: KEY_MISSING for nobody."""
         key = self._by_subject[subject]
         if key is None:
-            raise GatewayError(KEY_MISSING)
+            return GatewayError(KEY_MISSING)
         return speaking_for(key, organization, wall_s)
 
 
-def speaking_for(key: Key, organization: str | None, wall_s: float) -> Caller:
+def speaking_for(key: Key, organization: str | None, wall_s: float) -> FoundCaller:
+    """Return the caller that uses `key` on behalf of `organization`, or why it may not."""
     if key.expires is not None and wall_s >= key.expires:
-        raise GatewayError(KEY_EXPIRED)
+        return GatewayError(KEY_EXPIRED)
     if key.disabled:
-        raise GatewayError(KEY_DISABLED)
+        return GatewayError(KEY_DISABLED)
     caller = key.callers.get(organization)
     if caller is None:
-        raise GatewayError(ORGANIZATION_FORBIDDEN)
+        return GatewayError(ORGANIZATION_FORBIDDEN)
     if caller.organization in key.disabled_organizations:
-        raise GatewayError(ORGANIZATION_DISABLED)
+        return GatewayError(ORGANIZATION_DISABLED)
     return caller
 
 

@@ -66,79 +66,66 @@ class Law:
         self._permitted: Memo[tuple[str, str], list[Rival]] = Memo(_MOST_KNOWN)
 
     def is_clear(self, route: Route, method: str, path: str) -> bool:
-        """Return whether `check` would raise nothing."""
-        try:
-            self.check(route, method, path)
-        except GatewayError:
-            return False
-        return True
+        """Return whether `check` refuses nothing."""
+        return self.check(route, method, path) is None
 
-    def check(self, route: Route, method: str, path: str) -> None:
-        """Refuse a path that a rival of `route` guards against everybody.
+    def check(self, route: Route, method: str, path: str) -> GatewayError | None:
+        """Return the refusal of a path that a rival of `route` guards against everybody, None for any other path.
 
-        Raises GatewayError METHOD_NOT_ALLOWED, MALFORMED_PATH or ROUTE_FORBIDDEN.
+        It is METHOD_NOT_ALLOWED, MALFORMED_PATH or ROUTE_FORBIDDEN.
         """
         demand = self._demands[route]
+        refusal = None
         if demand in self._contested and route.upstream is not None:
-            self._reject(
-                self._rivals_of(route, method, path),
+            refusal = _refusal(
+                self._rivals.of(route, method, path),
                 lambda rival: self._demands[rival].exceeds(demand, method),
                 _otherwise,
             )
-        if route.open and self._services:
-            self._reject(self._behind(route, method, path), lambda rival: not rival.open, _elsewhere)
+        if refusal is None and route.open and self._services:
+            refusal = _refusal(self._behind(route, method, path), lambda rival: not rival.open, _elsewhere)
+        return refusal
 
-    def rivals(self, route: Route, method: str, path: str) -> list[Route]:
+    def rivals(self, route: Route, method: str, path: str) -> list[Route] | None:
         """Return the routes that a reading of `path` leads to, at the gateway or at the service.
 
-        Raises GatewayError MALFORMED_PATH when there are too many readings.
+        None when there are too many readings.
+        """
+        found = [] if route.upstream is None else self._all_rivals(route, method, path)
+        return None if found is None else list(dict.fromkeys(rival.route for rival in found))
+
+    def permit(self, allowed: frozenset[str], route: Route, method: str, path: str) -> GatewayError | None:
+        """Return the refusal of a path whose rival of `route` is not among `allowed`, None for any other path.
+
+        It is ROUTE_FORBIDDEN, METHOD_NOT_ALLOWED or MALFORMED_PATH.
         """
         if route.upstream is None:
-            return []
-        found = [*self._rivals_of(route, method, path), *self._behind(route, method, path)]
-        return list(dict.fromkeys(rival.route for rival in found))
-
-    def permit(self, allowed: frozenset[str], route: Route, method: str, path: str) -> None:
-        """Refuse a path whose rival of `route` is not among `allowed`.
-
-        Raises GatewayError ROUTE_FORBIDDEN, METHOD_NOT_ALLOWED or MALFORMED_PATH.
-        """
-        if route.upstream is None:
-            return
+            return None
         found = self._permitted.get((method, path))
         if found is None:
-            found = [*self._rivals_of(route, method, path), *self._behind(route, method, path)]
-            if len(path) <= _LONGEST_KNOWN:
+            found = self._all_rivals(route, method, path)
+            if found is not None and len(path) <= _LONGEST_KNOWN:
                 self._permitted.keep((method, path), found)
-        if found:
-            self._reject(
-                found, lambda rival: not (rival.open or rival.upstream is None or rival.id in allowed), _forbidden
-            )
+        return _refusal(
+            found, lambda rival: not (rival.open or rival.upstream is None or rival.id in allowed), _forbidden
+        )
 
-    def _rivals_of(self, route: Route, method: str, path: str) -> list[Rival]:
-        return _few(self._rivals.of(route, method, path))
+    def _all_rivals(self, route: Route, method: str, path: str) -> list[Rival] | None:
+        here, behind = self._rivals.of(route, method, path), self._behind(route, method, path)
+        return None if here is None or behind is None else [*here, *behind]
 
-    def _behind(self, route: Route, method: str, path: str) -> list[Rival]:
-        """Rivals by the path that the service gets."""
+    def _behind(self, route: Route, method: str, path: str) -> list[Rival] | None:
+        """Rivals by the path that the service gets. None when it has too many readings."""
         found: list[Rival] = []
         for origin, base in self._addresses.get(route, ()):
             if origin in self._services and origin in self._guarded:
-                found += _few(
-                    self._services[origin].of(
-                        route, method, base + route.upstream_path(merged(path)) or "/", ties=False
-                    )
+                rivals = self._services[origin].of(
+                    route, method, base + route.upstream_path(merged(path)) or "/", ties=False
                 )
+                if rivals is None:
+                    return None
+                found += rivals
         return found
-
-    def _reject(
-        self, rivals: list[Rival], asks_more: "Callable[[Route], bool]", error: Callable[[], GatewayError]
-    ) -> None:
-        stricter = [rival for rival in rivals if asks_more(rival.route)]
-        if any(rival.serves for rival in stricter):
-            raise error()
-        if stricter:
-            available = {method for rival in rivals if not rival.serves for method in rival.route.methods}
-            raise GatewayError(METHOD_NOT_ALLOWED, allow=", ".join(sorted(available)))
 
     def _rewritten(self) -> dict[str, Rivals]:
         """Rivals by the origin of each service that gets some paths in another form than clients send."""
@@ -155,10 +142,19 @@ class Law:
         return found
 
 
-def _few(rivals: list[Rival] | None) -> list[Rival]:
+def _refusal(
+    rivals: list[Rival] | None, asks_more: Callable[[Route], bool], error: Callable[[], GatewayError]
+) -> GatewayError | None:
+    """Return why a path with these rivals is refused, None if it is not. Without rivals it has too many readings."""
     if rivals is None:
-        raise GatewayError(MALFORMED_PATH)
-    return rivals
+        return GatewayError(MALFORMED_PATH)
+    stricter = [rival for rival in rivals if asks_more(rival.route)]
+    if any(rival.serves for rival in stricter):
+        return error()
+    if stricter:
+        available = {method for rival in rivals if not rival.serves for method in rival.route.methods}
+        return GatewayError(METHOD_NOT_ALLOWED, allow=", ".join(sorted(available)))
+    return None
 
 
 def _otherwise() -> GatewayError:

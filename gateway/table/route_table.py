@@ -93,33 +93,33 @@ class RouteTable:
         """Return the table for a request with this Host field and these header fields."""
         return self if self.views is None else self.views.of(host, headers)
 
-    def match(self, method: str, path: str) -> Route:
+    def match(self, method: str, path: str) -> Route | GatewayError:
         """Return the route for `method` and `path` as sent. The `merged` path is matched, and passed on.
 
-        Raises GatewayError: MALFORMED_PATH, NO_ROUTE, METHOD_NOT_ALLOWED or ROUTE_FORBIDDEN.
+        There is a refusal in place of the route: MALFORMED_PATH, NO_ROUTE, METHOD_NOT_ALLOWED or ROUTE_FORBIDDEN.
         """
         known = self._known.get(path)
         if known is not None:
             route = known.get(method)
             if route is not None:
                 return route
-        route = self._match(method, path)
-        if len(path) <= self.LONGEST_KNOWN:
-            self._known.keep(path, {**self._known.get(path, {}), method: route})
-        return route
+        found = self._match(method, path)
+        if isinstance(found, Route) and len(path) <= self.LONGEST_KNOWN:
+            self._known.keep(path, {**self._known.get(path, {}), method: found})
+        return found
 
-    def permit(self, allowed: frozenset[str], route: Route, method: str, path: str) -> None:
-        """Refuse paths of other routes to a key that may use the routes `allowed` only; `route` was matched.
+    def permit(self, allowed: frozenset[str], route: Route, method: str, path: str) -> GatewayError | None:
+        """Return why a key that may use the routes `allowed` only may not call `path`; None if it may.
 
-        Raises GatewayError ROUTE_FORBIDDEN, METHOD_NOT_ALLOWED or MALFORMED_PATH when a reading of `path` leads to one
-        that it may not use.
+        `route` was matched. Refusals are ROUTE_FORBIDDEN, METHOD_NOT_ALLOWED and MALFORMED_PATH, when a reading of
+        `path` leads to another route.
         """
-        self._law.permit(allowed, route, method, path)
+        return self._law.permit(allowed, route, method, path)
 
-    def _match(self, method: str, path: str) -> Route:
+    def _match(self, method: str, path: str) -> Route | GatewayError:
         read = readings(merged(path) if self._merges else path)
         if read is None:
-            raise GatewayError(MALFORMED_PATH)
+            return GatewayError(MALFORMED_PATH)
         plain, liberal = read
         allowed: set[str] = set()
         route = self._find(method, plain, allowed)
@@ -127,13 +127,12 @@ class RouteTable:
             others: set[str] = set()
             other = self._find(method, liberal, others)
             if (other is None and others) or other not in {None, route}:
-                raise GatewayError(MALFORMED_PATH)
+                return GatewayError(MALFORMED_PATH)
         if route is not None:
-            self._law.check(route, method, path)
-            return route
+            return self._law.check(route, method, path) or route
         if allowed:
-            raise GatewayError(METHOD_NOT_ALLOWED, allow=", ".join(sorted(allowed)))
-        raise GatewayError(NO_ROUTE)
+            return GatewayError(METHOD_NOT_ALLOWED, allow=", ".join(sorted(allowed)))
+        return GatewayError(NO_ROUTE)
 
     def near(self, path: str) -> Route | None:
         """Return the most specific route for `path`, whatever its methods."""
@@ -151,10 +150,10 @@ class RouteTable:
             found.update(dict.fromkeys(candidates.values()))
         return list(found)
 
-    def read_otherwise(self, route: Route, method: str, path: str) -> list[Route]:
+    def read_otherwise(self, route: Route, method: str, path: str) -> list[Route] | None:
         """Return the routes that other readings of `path` lead to, of which `route` is the one that it spells.
 
-        Raises GatewayError MALFORMED_PATH when it has too many readings. For explanations.
+        None when it has too many readings. For explanations.
         """
         return self._law.rivals(route, method, path)
 

@@ -11,7 +11,7 @@ import os
 import struct
 from collections.abc import Mapping
 
-from gateway.kernel.faults import Fault
+from gateway.kernel.faults import Fault, GatewayError
 from gateway.kernel.traffic.maintenance import MaintenanceNotice
 
 LONGEST_MESSAGE_BYTES = 1024
@@ -56,11 +56,14 @@ class MaintenanceSwitch:
     def turn_off(self) -> None:
         self.memory[0] = 0
 
-    def require_open(self, of_route: MaintenanceNotice | None, faults: Mapping[str, Fault], wall_s: float) -> None:
-        """Raise GatewayError while this is on, or while the notice of a route is in force."""
+    def refusal(
+        self, of_route: MaintenanceNotice | None, faults: Mapping[str, Fault], wall_s: float
+    ) -> GatewayError | None:
+        """Return the refusal of a call while this is on, or while the notice of a route is in force; else None."""
         for notice in (self.notice(), of_route):
             if notice is not None and notice.in_force(wall_s):
-                raise notice.error(faults, wall_s)
+                return notice.error(faults, wall_s)
+        return None
 
     def notice(self) -> MaintenanceNotice | None:
         """Return what callers are told, None while it is off."""

@@ -89,10 +89,8 @@ CALLERS = (Caller(keyed=False), Caller(keyed=True, allowed=frozenset({"api"})), 
 
 
 def matched(table: RouteTable, method: str, path: str) -> Route | Fault:
-    try:
-        return table.match(method, path)
-    except GatewayError as error:
-        return error.fault
+    found = table.match(method, path)
+    return found.fault if isinstance(found, GatewayError) else found
 
 
 def served(table: RouteTable, method: str, path: str, caller: Caller) -> Route | None:
@@ -106,11 +104,7 @@ def served(table: RouteTable, method: str, path: str, caller: Caller) -> Route |
         return found
     if found.id not in caller.allowed:
         return None
-    try:
-        table.permit(caller.allowed, found, method, path)
-    except GatewayError:
-        return None
-    return found
+    return found if table.permit(caller.allowed, found, method, path) is None else None
 
 
 def arrives(found: Route, path: str) -> str:

@@ -2,17 +2,16 @@
 
 from collections import Counter
 
-import pytest
-
-from gateway.kernel.faults import Fault, GatewayError
+from gateway.kernel.faults import Fault
 from gateway.keystore.cache import RESULTS, StoredKeys
 from gateway.keystore.reader import KeyReader
 from gateway.settings import parse
 from gateway.settings.checks.stored_keys import References
-from gateway.table import Caller
+from gateway.table import Caller, FoundCaller
 from gateway.table.keys import KeyMaker
 from tests.clocks import ManualClock
 from tests.fake_key_store import FakeKeyStore
+from tests.refusals import accepted, refusal
 from tests.yaml_files import LEAST
 
 CONFIG = parse(
@@ -58,12 +57,15 @@ class KeysUnderTest:
     async def find(
         self, secret: str, organization: str | None = None, wall_s: float = 1000.0, client: str = HERE
     ) -> Caller:
+        return accepted(await self.ask(secret, organization, wall_s, client))
+
+    async def ask(
+        self, secret: str, organization: str | None = None, wall_s: float = 1000.0, client: str = HERE
+    ) -> FoundCaller:
         return await self.keys.find(secret, organization, wall_s, client)
 
     async def refused(self, secret: str, organization: str | None = None, client: str = HERE) -> Fault:
-        with pytest.raises(GatewayError) as caught:
-            await self.find(secret, organization, client=client)
-        return caught.value.fault
+        return refusal(await self.ask(secret, organization, client=client)).fault
 
     @property
     def lookups(self) -> int:

@@ -17,6 +17,7 @@ from gateway.kernel.faults import (
 )
 from gateway.keystore.records import proof_of_secret
 from tests.fakes import turn
+from tests.refusals import accepted, refusal
 from tests.unit.keystore.keys_under_test import HERE, KeysUnderTest
 
 
@@ -96,12 +97,12 @@ async def test_who_comes_after_a_change_does_not_wait_for_an_answer_from_before(
     await turn()
     cache.key_store.put("good", disabled=True)
     cache.keys.forget([proof])
-    after = asyncio.ensure_future(cache.find("good"))
+    after = asyncio.ensure_future(cache.ask("good"))
     await turn()
     cache.key_store.open.set()
     await asyncio.wait([before, after])
     assert before.exception() is None
-    assert isinstance(after.exception(), GatewayError)
+    assert isinstance(after.result(), GatewayError)
     assert await cache.refused("good") is KEY_DISABLED
     assert repr(cache.keys) == "<StoredKeys 1 known, 0 nobody's, 0 asked for>"
 
@@ -126,10 +127,9 @@ async def test_without_redis_what_is_known_works_and_the_rest_cannot_be_checked(
 async def test_a_certificate_is_found_by_its_subject_only(cache: KeysUnderTest) -> None:
     cache.key_store.put_certified("CN=billing")
     for _ in range(2):
-        assert (await cache.keys.certified("CN=billing", None, 0.0, HERE)).id == "certified"
-    with pytest.raises(GatewayError) as caught:
-        await cache.keys.certified("CN=stranger", None, 0.0, HERE)
-    assert caught.value.fault is KEY_MISSING
+        assert accepted(await cache.keys.certified("CN=billing", None, 0.0, HERE)).id == "certified"
+    caught = refusal(await cache.keys.certified("CN=stranger", None, 0.0, HERE))
+    assert caught.fault is KEY_MISSING
     assert await cache.refused("CN=billing") is KEY_UNKNOWN
     assert cache.lookups == 3
 

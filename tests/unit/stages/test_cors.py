@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from gateway.exchange import Exchange, Reply
-from gateway.kernel.faults import MALFORMED_PATH, ORIGIN_FORBIDDEN, GatewayError
+from gateway.kernel.faults import MALFORMED_PATH, ORIGIN_FORBIDDEN
 from gateway.kernel.http.cors import CorsPolicy, cors_policy
 from gateway.stages.cors import add_cors, preflight, preflight_policy
 from gateway.table import Route, RouteTable
 from gateway.table.cors import CrossOrigin
+from tests.refusals import accepted, refusal
 from tests.samples import exchange, route
 
 PAGE, OTHER = "https://app.example", "https://other.example"
@@ -65,20 +66,18 @@ def test_anything_else_is_an_ordinary_request(x: Exchange, routes: RouteTable) -
 
 
 def test_a_path_that_has_several_readings_is_refused() -> None:
-    with pytest.raises(GatewayError) as caught:
-        preflight_policy(asks(path="/a/../b"), table(READ))
-    assert caught.value.fault is MALFORMED_PATH
+    caught = refusal(preflight_policy(asks(path="/a/../b"), table(READ)))
+    assert caught.fault is MALFORMED_PATH
 
 
 def test_the_reply_to_a_preflight_has_no_body() -> None:
-    reply = preflight(asks(), policy())
+    reply = accepted(preflight(asks(), policy()))
     assert (reply.status, reply.body, reply.length) == (204, b"", 0)
 
 
 def test_a_page_that_may_not_call_gets_an_error() -> None:
-    with pytest.raises(GatewayError) as caught:
-        preflight(asks(origin=OTHER), policy())
-    assert caught.value.fault is ORIGIN_FORBIDDEN
+    caught = refusal(preflight(asks(origin=OTHER), policy()))
+    assert caught.fault is ORIGIN_FORBIDDEN
 
 
 def fields_of(x: Exchange, reply: Reply, unrouted: CorsPolicy | None = None) -> dict[str, str]:

@@ -24,10 +24,8 @@ def answer(path: str, slashes: str = "merge") -> str:
     upstreams = {each.id: Echo() for each in config.upstreams}
     for id_, echo in upstreams.items():
         echo.id = id_
-    try:
-        return build_routes(config, upstreams, build_faults(config)).match("GET", path).id
-    except GatewayError as error:
-        return error.fault.name
+    found = build_routes(config, upstreams, build_faults(config)).match("GET", path)
+    return found.fault.name if isinstance(found, GatewayError) else found.id
 
 
 def test_upstreams_with_a_target_in_common_are_one_service() -> None:

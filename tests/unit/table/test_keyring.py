@@ -12,9 +12,9 @@ from gateway.kernel.faults import (
     ORGANIZATION_DISABLED,
     ORGANIZATION_FORBIDDEN,
     Fault,
-    GatewayError,
 )
 from gateway.table import Key, Keyring, Visitors
+from tests.refusals import refusal
 from tests.samples import MINUTE, caller, keyring
 
 ACME, INITECH = caller(organization="acme"), caller(organization="initech")
@@ -43,9 +43,8 @@ def test_a_certificate_speaks_as_a_key_does() -> None:
     one = keyring({}, {"CN=a": old})
     assert one.certified("CN=a", "initech", 999.0) is INITECH
     for subject, fault in (("CN=a", KEY_EXPIRED), ("CN=A", KEY_MISSING)):
-        with pytest.raises(GatewayError) as raised:
-            one.certified(subject, None, 1000.0)
-        assert raised.value.fault is fault
+        raised = refusal(one.certified(subject, None, 1000.0))
+        assert raised.fault is fault
 
 
 def test_operators_know_a_key_by_its_id() -> None:
@@ -66,9 +65,8 @@ def test_operators_know_a_key_by_its_id() -> None:
     ],
 )
 def test_what_is_refused(secret: str, organization: str | None, fault: Fault) -> None:
-    with pytest.raises(GatewayError) as raised:
-        KEYS.find(secret, organization, 1000.0)
-    assert raised.value.fault is fault
+    raised = refusal(KEYS.find(secret, organization, 1000.0))
+    assert raised.fault is fault
 
 
 def test_visitors_are_distinguished_by_address_and_ipv6_ones_by_network() -> None:
