@@ -19,29 +19,29 @@ from contextvars import Context
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-import msgspec
-
 T = TypeVar("T")
 
 
-class Waiter(msgspec.Struct, Generic[T], eq=False):
+class Waiter(Generic[T]):
     """A result that is still to come. `done`: it has come, or it never will.
 
     `value` is the result once it has come. `error` is raised in its place.
     """
 
-    done: bool = False
-    value: T | None = None
-    error: BaseException | None = None
-    resume: Callable[[], object] | None = None
-    _asyncio_future_blocking: bool = False
+    __slots__ = ("_asyncio_future_blocking", "done", "error", "resume", "value")
+
+    def __init__(self) -> None:
+        self.done = self._asyncio_future_blocking = False
+        self.value: T | None = None
+        self.error: BaseException | None = None
+        self.resume: Callable[[], object] | None = None
 
     def __await__(self) -> Generator["Waiter[T]", None, T]:
         """Wait until it is done. Return the result, or raise the error."""
         if not self.done:
             self._asyncio_future_blocking = True  # a Task waits for nothing else
             yield self
-        return self.result()
+        return self.value if self.error is None else self.result()  # type: ignore[return-value]  # as in `result`
 
     def result(self) -> T:
         """Return the result, or raise the error. Only when it is done, and only once."""

@@ -5,7 +5,7 @@ many connections follow one another closely, that process stays awake and only t
 connections a proxied request costs a fifth less.
 """
 
-import asyncio
+from asyncio import WriteTransport, get_running_loop
 
 
 class WriteBatch:
@@ -14,16 +14,17 @@ class WriteBatch:
     __slots__ = ("_pending",)
 
     def __init__(self) -> None:
-        self._pending: list[tuple[asyncio.WriteTransport, bytes]] = []
+        self._pending: list[tuple[WriteTransport, bytes]] = []
 
-    def put(self, transport: asyncio.WriteTransport, data: bytes) -> None:
+    def put(self, transport: WriteTransport, data: bytes) -> None:
         """Write `data` to `transport` at the end of this iteration.
 
         Code that writes to `transport` directly, or closes it, has to call `flush` first.
         """
-        if not self._pending:
-            asyncio.get_running_loop().call_soon(self.flush)
-        self._pending.append((transport, data))
+        pending = self._pending
+        if not pending:
+            get_running_loop().call_soon(self.flush)
+        pending.append((transport, data))
 
     def flush(self) -> None:
         """Send the pending writes at once. Data for a connection that has closed is dropped."""

@@ -130,7 +130,7 @@ class Target:
         if first is None:
             first = b"" if isinstance(body, bytes) else await body.read()
         now = self._clock.monotonic()
-        connection = self._idle_one(call, now)
+        connection = self._idle_one(call.caller, now) if isinstance(body, bytes) else None
         if connection is not None:  # nearly always
             waiter, pooled = connection.begin(call, first, now), True
         else:
@@ -146,7 +146,8 @@ class Target:
             if not again or call.total_timeout_s <= 0 or not call.take_resend():
                 raise
             answer = await self._send_again(call, first)
-        call.body = b""  # it is not sent again, and a slow client must not keep it in memory
+        if body:
+            call.body = b""  # it is not sent again, and a slow client must not keep it in memory
         return answer
 
     async def _send_again(self, call: Call, first: bytes) -> Answer:
@@ -182,15 +183,17 @@ class Target:
 
     def release(self, connection: UpstreamConnection, idle_hint_s: float | None) -> None:
         self._shares.ended(connection)
-        timeout_s, ends_at = self._idle_timeout_s, connection.ends_at
+        timeout_s = self._idle_timeout_s
         if idle_hint_s is not None and idle_hint_s < timeout_s:
             timeout_s = idle_hint_s
         now = self._clock.monotonic()
-        if now >= ends_at:
-            connection.abandon()
-            return
         expires_at = now + timeout_s
-        connection.expires_at = expires_at if expires_at < ends_at else ends_at
+        if expires_at > connection.ends_at:
+            expires_at = connection.ends_at
+            if now >= expires_at:
+                connection.abandon()
+                return
+        connection.expires_at = expires_at
         if not self._queue or not self._queue.give(connection):
             self._idle.put(connection)
 
@@ -202,13 +205,13 @@ class Target:
             self._idle.discard(connection)
             self._free_slot()
 
-    def _idle_one(self, call: Call, now: float) -> UpstreamConnection | None:
-        """Return a connection for `call`, with its share counted, if its body is in memory and one is free."""
-        if not self._idle or not isinstance(call.body, bytes) or not self._shares.take(call.caller):
+    def _idle_one(self, caller: str, now: float) -> UpstreamConnection | None:
+        """Return a connection, with the share of `caller` counted, if one is free."""
+        if not self._idle or not self._shares.take(caller):
             return None
         connection = self._idle.take(now)
         if connection is None:
-            self._shares.give_back(call.caller)
+            self._shares.give_back(caller)
         return connection
 
     async def _begin(self, call: Call, first: bytes, now: float, *, fresh: bool) -> Begun:

@@ -126,7 +126,7 @@ class Screened(msgspec.Struct, frozen=True, gc=False):
 
     `lines` begin with the envelope's Content-Type and hold what goes on in any case; `of_the_body` only goes on with a
     body that stays as it is. `marks` are those of the fields that go on. `text` are `lines` as text, CR and LF behind
-    each, for fields that several replies share; "" for others.
+    each, for fields that several replies share and that are the same whatever the request and its body; "" for others.
     """
 
     lines: list[Line]
@@ -168,7 +168,9 @@ def screen(fields: BackendFields, rules: FieldRules, *, shared: bool = False) ->
     known = rules.screened.get(id(fields))
     if known is None or known[0] is not fields:
         screened = _screen(fields, rules)
-        known = rules.screened.keep(id(fields), (fields, replace(screened, text=as_text(screened.lines))))
+        if not (screened.marks or screened.of_the_body):
+            screened = replace(screened, text=as_text(screened.lines))
+        known = rules.screened.keep(id(fields), (fields, screened))
     return known[1]
 
 
