@@ -133,14 +133,8 @@ def _json(answer: Answer, body: bytes, screened: Screened, x: Exchange, route: R
 
 
 def _success(answer: Answer, result: bytes, screened: Screened, x: Exchange, route: Route) -> Reply:
-    caller, text = x.caller, screened.text
-    if (
-        text
-        and route.privacy_text is not None
-        and caller is not None
-        and not caller.several
-        and len(result) <= _COPIED_BYTES
-    ):
+    caller, text = x.caller, screened.text if route.privacy_text is not None else ""
+    if text and caller is not None and not caller.several and len(result) <= _COPIED_BYTES:
         body, service_id = success(x.request_id, result), screened.request_id
         # by position, like the call: faster than by name
         return Reply(answer.status, [], body, 0, "upstream", None, b"", None, False, service_id, b"", text)  # noqa: FBT003

@@ -183,11 +183,8 @@ class Target:
 
     def release(self, connection: UpstreamConnection, idle_hint_s: float | None) -> None:
         self._shares.ended(connection)
-        timeout_s = self._idle_timeout_s
-        if idle_hint_s is not None and idle_hint_s < timeout_s:
-            timeout_s = idle_hint_s
-        now = self._clock.monotonic()
-        expires_at = now + timeout_s
+        now, timeout_s = self._clock.monotonic(), self._idle_timeout_s
+        expires_at = now + (timeout_s if idle_hint_s is None else min(idle_hint_s, timeout_s))
         if expires_at > connection.ends_at:
             expires_at = connection.ends_at
             if now >= expires_at:
