@@ -159,38 +159,35 @@ class LocalLimiter:
 
     def decide_now(self, claim: Claim) -> Decision:
         """See `Limiter.decide`. Raises nothing."""
-        windows = claim.windows
-        if claim.postings:
-            return self._metered(claim)
-        if not windows:
-            return UNLIMITED
+        window = claim.alone
+        if window is None:
+            return self._decide_together(claim)
         now_us = int(self._monotonic() * 1e6 + 0.5)
-        if len(windows) == 1 and not claim.shadowed:  # nearly every claim
-            window, key = windows[0], claim.keys[0]
-            bucket = self._buckets.get(key) or self._new_bucket(key, window)
-            if bucket.emission_us != window.emission_us:
-                _reprice(bucket, window, now_us)
-            bucket.tat_us, decided = decide_alone(bucket.tat_us, claim, now_us, self._store)
-        else:
-            allowed, tats_us, over = self._charge(claim, claim.cost, now_us)
-            decided = decision(self._store, tats_us, claim, now_us, over, allowed=allowed)
+        key = claim.keys[0]
+        bucket = self._buckets.get(key) or self._new_bucket(key, window)
+        if bucket.emission_us != window.emission_us:
+            _reprice(bucket, window, now_us)
+        bucket.tat_us, decided = decide_alone(bucket.tat_us, window, claim, now_us, self._store)
         self._calls_to_sweep -= 1
         if not self._calls_to_sweep:
             self._sweep(now_us)
         return decided
 
-    def _metered(self, claim: Claim) -> Decision:
-        """Decide with quotas: ask the buckets at no cost if one is spent, and charge all if the call is admitted."""
+    def _decide_together(self, claim: Claim) -> Decision:
+        """Decide by all buckets and quotas: ask the buckets at no cost if a quota is spent, otherwise charge all."""
+        postings = claim.postings
+        if not postings and not claim.windows:
+            return UNLIMITED
         now_us = int(self._monotonic() * 1e6 + 0.5)
-        spent = self.memory_quotas.spent(claim.postings)
+        spent = self.memory_quotas.spent(postings) if postings else ()
         fits, tats_us, over = self._charge(claim, 0 if spent else claim.cost, now_us)
         decided = decision(self._store, tats_us, claim, now_us, over, allowed=fits and not spent)
         decided.spent = spent
         self._calls_to_sweep -= 1
         if not self._calls_to_sweep:
             self._sweep(now_us)
-        if decided.allowed:
-            decided.reservation = self.memory_quotas.reserve(claim.postings)
+        if postings and decided.allowed:
+            decided.reservation = self.memory_quotas.reserve(postings)
         return decided
 
     def _charge(self, claim: Claim, cost: int, now_us: int) -> tuple[bool, list[int], Sequence[int]]:
