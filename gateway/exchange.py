@@ -11,6 +11,7 @@ from gateway.kernel.http.request_fields import RequestHeaders
 from gateway.kernel.http.request_headers import forwarded_prefix
 from gateway.kernel.limits.quota import Reservation
 from gateway.kernel.limits.token_bucket import Claim, Decision
+from gateway.observe.exchange_series import ExchangeSeries
 from gateway.table import Caller, Route
 from gateway.table.public_urls import PublicOrigin, public_origin
 from gateway.upstream.call import Answer, Call, Stream, TimedBody
@@ -229,5 +230,6 @@ CaptureFailure: TypeAlias = Callable[[Exchange, int, ShowPath], None]
 CountUsage: TypeAlias = Callable[[Exchange, int], None]
 """Counts an exchange that has ended in the usage of its caller, given its status."""
 
-CountActivity: TypeAlias = Callable[[Exchange, int, ReplySource, float], None]
-"""Counts an exchange that has ended for the history, given its status, who made that, and its duration in seconds."""
+CountActivity: TypeAlias = Callable[[Exchange, ExchangeSeries, float, float], None]
+"""Counts an exchange that has ended for the history, given its series, its duration and the gateway's part, in seconds.
+"""

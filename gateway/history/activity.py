@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from gateway.exchange import Exchange, ReplySource
+from gateway.exchange import Exchange
 from gateway.history.feed import LONGEST_BYTES, ActivityFeed
 from gateway.history.measures import (
     CLIENT_ERRORS,
@@ -32,8 +32,8 @@ from gateway.history.measures import (
     total,
 )
 from gateway.kernel.limits.token_bucket import Decision, LimitOwner
-from gateway.observe.metrics import NO_ROUTE
-from gateway.table import Caller, Route
+from gateway.observe.exchange_series import CalledPlace, ErrorKind, ExchangeSeries
+from gateway.table import Caller
 
 PERIOD_S = 1.0
 MOST_ROWS = 1000
@@ -63,13 +63,12 @@ class ActivityReport(msgspec.Struct, frozen=True, array_like=True):
     near_limits: list[NearLimit]
 
 
-AlikeExchanges: TypeAlias = tuple[Route | None, Caller | None, str | None, str | None]
-"""Route, caller, target (None without an answer) and the upstream that was chosen among several (None without a call).
-"""
+AlikeExchanges: TypeAlias = tuple[str, CalledPlace | None, Caller | None]
+"""The label of the route, what was called (None without a call) and the caller."""
 
 
-AlikeErrors: TypeAlias = tuple[int, int | None, ReplySource, str, tuple[str, ...]]
-"""Status, code (None without a reply), source, name of the fault ("" for none), and the limits that have refused."""
+AlikeErrors: TypeAlias = tuple[ErrorKind, tuple[str, ...]]
+"""What errors have in common, and the limits that have refused."""
 
 
 class _Row(msgspec.Struct):
@@ -77,7 +76,7 @@ class _Row(msgspec.Struct):
 
     route: str
     key: tuple[str, str | None] | None
-    target: tuple[str, str] | None
+    target: CalledPlace | None
     counts: Counts
     errors: dict[AlikeErrors, Counts] = {}
     decision: Decision | None = None
@@ -100,24 +99,18 @@ class Activity:
         self._rows: dict[AlikeExchanges, _Row] = {}
         self._kinds_of_errors = 0
 
-    def count(self, x: Exchange, status: int, source: ReplySource, total_s: float) -> None:
-        """Count an exchange that has ended."""
-        answer, call = x.answer, x.call
-        alike = (
-            x.route,
-            x.caller,
-            None if answer is None else answer.target,
-            None if call is None or not x.upstream_s else call.upstream,
-        )
+    def count(self, x: Exchange, series: ExchangeSeries, total_s: float, own_s: float) -> None:
+        """Count an exchange that has ended. `own_s` is the gateway's own part of its duration."""
+        alike = (series.route, series.called, x.caller)
         row = self._rows.get(alike) or self._new_row(alike)
         at = bisect_left(DURATION_BOUNDS_S, total_s)
         counts = row.counts
         counts[at] += 1
-        counts[DURATIONS + bisect_left(OVERHEAD_BOUNDS_S, total_s - x.upstream_s - x.client_s)] += 1
-        if x.decision is not None and not x.peeked:
+        counts[DURATIONS + bisect_left(OVERHEAD_BOUNDS_S, own_s)] += 1
+        if series.decided:
             row.decision, row.decided = x.decision, x.decided
-        if status >= 400:
-            self._count_error(x, status, source, row, at)
+        if series.error is not None:
+            self._count_error(x, series.error, row, at)
 
     def publish(self, now: float) -> None:
         """Publish what was counted, if a second is over. `now` is a reading of the monotonic clock."""
@@ -135,38 +128,29 @@ class Activity:
                 self._feed.write(content)
                 return
 
-    def _count_error(self, x: Exchange, status: int, source: ReplySource, row: _Row, at: int) -> None:
+    def _count_error(self, x: Exchange, kind: ErrorKind, row: _Row, at: int) -> None:
         decision = x.decision
-        limits: tuple[str, ...] = ()
-        if decision is not None and not decision.allowed and not x.peeked:
-            limits = decision.refused_by
-        fault = "" if x.error is None else x.error.fault.name
-        alike = (status, None if x.reply is None else x.reply.code, source, fault, limits)
+        refused = decision is not None and not decision.allowed and not x.peeked
+        alike = (kind, decision.refused_by if decision is not None and refused else ())
         counts = row.errors.get(alike)
         if counts is None:
             if self._kinds_of_errors >= MOST_ROWS:
-                alike = (status - status % 100, None, source, OTHER, ())
+                status, _, source, _ = kind
+                alike = ((status - status % 100, None, source, OTHER), ())
             self._kinds_of_errors += 1
             counts = row.errors.setdefault(alike, [0] * WIDTH)
         counts[at] += 1
 
     def _new_row(self, alike: AlikeExchanges) -> _Row:
-        route, caller, target, chosen = alike
-        name = NO_ROUTE if route is None else route.id
-        if len(self._rows) >= MOST_ROWS:
-            alike = (route, None, OTHER, OTHER)
-            return self._rows.get(alike) or self._rows.setdefault(
-                alike, _Row(name, (OTHER, OTHER), (OTHER, OTHER), [0] * WIDTH)
-            )
+        route, called, caller = alike
         key = None if caller is None else (caller.id, caller.organization)
-        called = None
-        if chosen is not None and route is not None and route.upstream is not None:
-            called = (chosen or route.upstream.id, target or "")
-        return self._rows.setdefault(alike, _Row(name, key, called, [0] * WIDTH))
+        if len(self._rows) >= MOST_ROWS:
+            alike, key, called = (route, (OTHER, OTHER), None), (OTHER, OTHER), (OTHER, OTHER)
+        return self._rows.get(alike) or self._rows.setdefault(alike, _Row(route, key, called, [0] * WIDTH))
 
     def _tables(self) -> CountTables:
         found = empty_tables()
-        alike: dict[tuple[str, str | None, tuple[str, str] | None], list[Counts]] = {}
+        alike: dict[tuple[str, str | None, CalledPlace | None], list[Counts]] = {}
         for row in self._rows.values():
             for error, counts in row.errors.items():
                 self._add_errors(found, row, error, counts)
@@ -185,7 +169,7 @@ class Activity:
 
     def _add_errors(self, found: CountTables, row: _Row, alike: AlikeErrors, counts: Counts) -> None:
         """Add errors that are alike to those of all rows, and to the counters of their own row."""
-        status, code, source, fault, limits = alike
+        (status, code, source, fault), limits = alike
         number = requests(counts)
         counts[SERVER_ERRORS if status >= 500 else CLIENT_ERRORS] = number
         if limits:

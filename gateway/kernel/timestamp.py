@@ -8,25 +8,18 @@ _MILLISECONDS = [f".{ms:03d}Z" for ms in range(1000)]
 class Timestamp:
     """Spells Unix time (seconds) as ISO 8601 in UTC, to the millisecond.
 
-    Under load many lines share a millisecond, and all share a second: what was spelled is kept.
+    All lines of a second begin alike, and that beginning is kept.
     """
 
-    __slots__ = ("_millisecond", "_prefix", "_second", "_text")
+    __slots__ = ("_prefix", "_second")
 
     def __init__(self) -> None:
-        self._millisecond = -1
-        self._text = ""
         self._second = -1
         self._prefix = ""
 
     def __call__(self, wall: float) -> str:
-        millisecond = int(wall * 1000)
-        if millisecond == self._millisecond:
-            return self._text
-        second, fraction = divmod(millisecond, 1000)
+        second, millisecond = divmod(int(wall * 1000), 1000)
         if second != self._second:
             self._prefix = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
             self._second = second
-        self._millisecond = millisecond
-        self._text = text = self._prefix + _MILLISECONDS[fraction]
-        return text
+        return self._prefix + _MILLISECONDS[millisecond]

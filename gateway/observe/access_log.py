@@ -50,7 +50,7 @@ class AccessRecord(msgspec.Struct, gc=False, omit_defaults=True, rename=FIELD_NA
     """The access record of one request. A field that is None is left out.
 
     Give the fields by position, in this order: msgspec takes 0.15 µs for that, and 0.8 for as many names. `timestamp`
-    and `level` are left empty: `AccessLog.write` fills them in. `code` is the contract's, None for a success; `reason`
+    is left empty: `AccessLog.write` fills it in. `code` is the contract's, None for a success; `reason`
     the name of the fault and `cause` what is known about it. `total_ms` is `upstream_ms`, `client_ms` and `overhead_ms`
     together: what waiting for the upstream took and for the client, and what the gateway itself did. `limiter_shadows`
     names the limits in shadow mode that would have refused it, `limiter_spent` the quotas that did. `request_faults`
@@ -135,11 +135,10 @@ class AccessLog:
 
     def write(self, record: AccessRecord) -> None:
         record.timestamp = self._timestamp(self._wall())
-        record.level = "info" if record.status < 500 else "error"
         if self._console:
             self._put(terminal_line(record, colour=self._colour).encode(errors="backslashreplace"))
         elif self._printed:
-            self._put(encoded(record) + b"\n")
+            self._put(encoded(record))
         if self._followed is not None:
             self._followed(record)
 
@@ -179,12 +178,12 @@ def printable(text: str) -> str:
 
 
 def encoded(record: AccessRecord) -> bytes:
-    """Return a line of JSON without its end."""
+    """Return a line of JSON."""
     try:
-        return _encode(record)
+        return _encode(record) + b"\n"
     except UnicodeEncodeError:
         # Bytes over 127 in a request reach us as lone surrogates.
-        return _encode(_spelled_out(record))
+        return _encode(_spelled_out(record)) + b"\n"
 
 
 def _spelled_out(record: AccessRecord) -> AccessRecord:

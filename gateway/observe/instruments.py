@@ -25,31 +25,31 @@ def method_label(method: str) -> str:
 
 
 class Counter:
-    """A value that only goes up."""
+    """A value that only goes up: number `slot` of `slots`."""
 
-    __slots__ = ("_slot", "_slots", "_source", "_start")
+    __slots__ = ("_source", "_start", "slot", "slots")
 
     def __init__(self, slots: Slots, slot: int, declaration: Declaration) -> None:  # noqa: ARG002  every child is made alike
-        self._slots = slots
-        self._slot = slot
+        self.slots = slots
+        self.slot = slot
         self._source: Callable[[], float] | None = None
         self._start = slots[slot]
 
     def inc(self, n: float = 1.0) -> None:
-        self._slots[self._slot] += n
+        self.slots[self.slot] += n
 
     def watch(self, source: Callable[[], float]) -> None:
         """Read `source`, which counts from 0 in this process, at every scrape."""
         self._source = source
-        self._start = self._slots[self._slot]
+        self._start = self.slots[self.slot]
 
     def refresh(self) -> None:
         if self._source is not None:
-            self._slots[self._slot] = self._start + self._source()
+            self.slots[self.slot] = self._start + self._source()
 
     @property
     def value(self) -> float:
-        return self._slots[self._slot]
+        return self.slots[self.slot]
 
 
 class Gauge:
@@ -87,20 +87,23 @@ class Gauge:
 
 
 class Histogram:
-    """Counts observations by size. Slots hold each bucket's own count; the exposition adds them up."""
+    """Counts observations by size.
 
-    __slots__ = ("_bounds", "_slot", "_slots", "_sum")
+    Slots hold each bucket's own count, from number `slot` of `slots` on, and then the sum; the exposition adds them up.
+    """
+
+    __slots__ = ("_sum", "bounds", "slot", "slots")
 
     def __init__(self, slots: Slots, slot: int, declaration: Declaration) -> None:
-        self._slots = slots
-        self._slot = slot
-        self._bounds = declaration.buckets
+        self.slots = slots
+        self.slot = slot
+        self.bounds = declaration.buckets
         self._sum = slot + declaration.width - 1
 
     def observe(self, value: float) -> None:
-        slots = self._slots
+        slots = self.slots
         # A bucket holds what is less than or equal to its bound.
-        slots[self._slot + bisect_left(self._bounds, value)] += 1.0
+        slots[self.slot + bisect_left(self.bounds, value)] += 1.0
         slots[self._sum] += value
 
     def refresh(self) -> None:
@@ -108,7 +111,7 @@ class Histogram:
 
     @property
     def count(self) -> float:
-        return sum(self._slots[self._slot : self._sum])
+        return sum(self.slots[self.slot : self._sum])
 
 
 class Exemplar:

@@ -32,7 +32,7 @@ class Lane(IntEnum):
     stranger = 2
 
 
-class ErrorRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class ErrorRecord(msgspec.Struct, array_like=True, gc=False):
     """An exchange that ended in an error. `at` is Unix time in seconds, `reason` the fault, `code` the contract's code.
 
     No header field, no query and no body is part of it. `path` is None where a key may stand in it.

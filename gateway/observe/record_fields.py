@@ -12,12 +12,13 @@ import msgspec
 from gateway.observe.access_log import AccessRecord
 from gateway.observe.recent_errors import ErrorRecord, clipped
 
-_PARAMETERS = "x, status, source, total_us, upstream_us, client_us, path, at"
-"""The parameters of the compiled constructors. Durations are in microseconds."""
+_PARAMETERS = "x, status, source, total_s, path, at=None"
+"""The parameters of the compiled functions. `total_s` is the duration, `at` Unix time for a record of the last errors.
+"""
 
 FIELDS = {
-    "timestamp": "''",  # `AccessLog.write` sets it and the level
-    "level": "''",
+    "timestamp": "''",  # `AccessLog.write` sets it
+    "level": "'info' if status < 500 else 'error'",
     "at": "at",
     "request_id": "x.request_id",
     "trace_id": "x.trace_id",
@@ -28,9 +29,9 @@ FIELDS = {
     "status": "status",
     "source": "source",
     "outcome": "x.outcome",
-    "total_ms": "total_us / 1e3",  # truncated to microseconds: rounding costs twice as much
-    "upstream_ms": "upstream_us / 1e3",
-    "client_ms": "client_us / 1e3",
+    "total_ms": "(total_us := int(total_s * 1e6)) / 1e3",  # truncated: rounding costs twice as much
+    "upstream_ms": "(upstream_us := int(x.upstream_s * 1e6)) / 1e3",
+    "client_ms": "(client_us := int(x.client_s * 1e6)) / 1e3",
     "overhead_ms": "max(0, total_us - upstream_us - client_us) / 1e3",
     "request_bytes": "x.body.received if x.body is not None else 0",
     "response_bytes": "x.sent_bytes",
@@ -64,10 +65,13 @@ _CLIPPED = {name: f"clipped({FIELDS[name]})" for name in ("path", "cause", "targ
 
 VARYING = (
     "request_id", "trace_id", "path", "total_ms", "upstream_ms", "client_ms", "overhead_ms", "request_bytes",
-    "response_bytes", "client", "key_id", "organization", "limiter_remaining", "upstream_request_id", "target", "code",
-    "hedge",
+    "response_bytes", "client", "key_id", "organization", "limiter_remaining", "upstream_request_id", "hedge",
 )  # fmt: skip
-"""The fields that differ between exchanges of one `ExchangeSeries` that nothing unusual has happened to."""
+"""The fields of an access record that differ between exchanges of one `ExchangeSeries`, with a whole reply and nothing
+unusual about them."""
+
+_VARYING_IN_ERRORS = ("at", "request_id", "trace_id", "path", "key_id", "organization", "total_ms", "upstream_ms")
+"""The same of a record of the last errors."""
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -80,15 +84,21 @@ def _constructor(record: type[R], fields: dict[str, str]) -> Callable[..., R]:
     return made
 
 
-def _refiller() -> Callable[..., None]:
-    """Compile a function of a record and `_PARAMETERS` that sets its `VARYING` fields."""
-    lines = [f"def refill(record, {_PARAMETERS}):", *[f"    record.{name} = {FIELDS[name]}" for name in VARYING]]
-    names: dict[str, Any] = {}
+def _refiller(fields: dict[str, str], varying: tuple[str, ...]) -> Callable[..., None]:
+    """Compile a function of a record, an exchange, `total_s`, `path` and `at` that sets its `varying` fields."""
+    lines = [
+        "def refill(record, x, total_s, path, at=None):",
+        *[f"    record.{name} = {fields[name]}" for name in varying],
+    ]
+    names: dict[str, Any] = {"clipped": clipped}
     exec("\n".join(lines), names)  # noqa: S102  no input
     made: Callable[..., None] = names["refill"]
     return made
 
 
+_ERROR_FIELDS = FIELDS | _CLIPPED
+
 access_record = _constructor(AccessRecord, FIELDS)
-error_record = _constructor(ErrorRecord, FIELDS | _CLIPPED)
-refill = _refiller()
+error_record = _constructor(ErrorRecord, _ERROR_FIELDS)
+refill = _refiller(FIELDS, VARYING)
+refill_error = _refiller(_ERROR_FIELDS, _VARYING_IN_ERRORS)

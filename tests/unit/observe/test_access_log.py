@@ -30,6 +30,7 @@ def full() -> AccessRecord:
         method="POST",
         route="orders",
         status=429,
+        level="info",
         source="gateway",
         outcome="answered",
         total_ms=12.345,
@@ -92,7 +93,8 @@ def test_every_field_under_its_name() -> None:
 
 
 def test_what_is_not_known_is_left_out() -> None:
-    assert msgspec.json.decode(written(AccessRecord(request_id=ID, method="GET", status=503))) == {
+    record = AccessRecord(level="error", request_id=ID, method="GET", status=503)
+    assert msgspec.json.decode(written(record)) == {
         "event": "request",
         "timestamp": "2026-06-01T12:00:00.250Z",
         "level": "error",
@@ -110,7 +112,7 @@ def test_a_reader_gets_each_record_too_also_if_no_lines_are_written(*, enabled: 
         followed: list[AccessRecord] = []
         log.follow(followed.append)
         assert log.enabled
-        log.write(AccessRecord(request_id="a", status=503))
+        log.write(AccessRecord(request_id="a", status=503, level="error"))
         log.follow(None)
         assert log.enabled is enabled
         writer.start()

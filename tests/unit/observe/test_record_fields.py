@@ -62,6 +62,16 @@ def test_fields_without_a_value_are_omitted() -> None:
     }  # fmt: skip
 
 
+def test_what_is_said_about_the_limiter_is_not_that_of_another_exchange() -> None:
+    recording = Recording()
+    peeked = served(peeked=True, call=None)
+    peeked.answer, peeked.upstream_s = None, 0.0
+    recording.recorder.begin()
+    recording.recorder.record(peeked, 0.010)
+    peeked.decision = None
+    assert not {name for name in recording.record(peeked) if "limiter" in name}
+
+
 def test_the_texts_of_an_error_record_are_clipped() -> None:
     recording = Recording()
     recording.record(served(outcome="cut", error=GatewayError(UPSTREAM_REFUSED, cause="é" * 200)))
