@@ -120,6 +120,8 @@ def identify(
     """
     keys, facts = x.header_keys, x.headers.facts
     if facts is not None and facts.credentials is credentials:
+        if isinstance(facts.caller, Caller):
+            return facts.caller
         return callers.find(keys[0], facts.organization, wall_s, x.client, facts.digest)
     secret = keys[0] if len(keys) == 1 and keys[0] else _secret(x)
     if isinstance(secret, GatewayError):
@@ -129,20 +131,26 @@ def identify(
         return organization
     if secret is None:
         return callers.certified(x.certificate_subject, organization, wall_s, x.client)
+    found = callers.find(secret, organization, wall_s, x.client)
     if facts is not None and len(keys) == 1:
-        _note_facts(facts, x, credentials, organization)
-    return callers.find(secret, organization, wall_s, x.client)
+        _note_facts(facts, x, credentials, organization, found if isinstance(found, Caller) and found.lasting else None)
+    return found
 
 
-def _note_facts(facts: HeadFacts, x: Exchange, credentials: Credentials, organization: str | None) -> None:
-    """Note what the field lines say about the caller, for the next request that has them."""
+def _note_facts(
+    facts: HeadFacts, x: Exchange, credentials: Credentials, organization: str | None, caller: Caller | None
+) -> None:
+    """Note what the field lines say about the caller, for the next request that has them.
+
+    `caller` is None where the same lines may come from another one, or from none, later.
+    """
     (key,), headers = x.header_keys, x.headers
     value = key.encode("utf-8", "surrogateescape")
     if not value.isascii() or "%" in x.host or key in x.host or len(organization or "") > _LONGEST_NOTED:
         return
     _, end = headers.line_bounds()[headers.shape.only(credentials.key_header.lower())]
     facts.key_at, facts.key_end = end - 2 - len(value), end - 2
-    facts.digest, facts.organization = sha256(value).digest(), organization
+    facts.digest, facts.organization, facts.caller = sha256(value).digest(), organization, caller
     facts.credentials = credentials
 
 

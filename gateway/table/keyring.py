@@ -29,7 +29,8 @@ class Caller(msgspec.Struct, frozen=True, eq=False):
     `id` goes to the log, `bucket` and `organization_bucket` (hashes, never the secret) to the limiter's store, `head`
     (complete header lines that say who calls) to the upstream. `claim` is what a call needs where the route asks for
     nothing more, `peek` the same at no cost. `routes` and `methods` are None when all are allowed. `several` says that
-    its key has other organisations, too; `binding` where it may come from, None for anywhere.
+    its key has other organisations, too; `binding` where it may come from, None for anywhere. `lasting`: who shows the
+    key is this caller as long as the configuration is in force, because the key is part of it and does not expire.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Caller(msgspec.Struct, frozen=True, eq=False):
     methods: frozenset[str] | None = None
     several: bool = False
     binding: Binding | None = None
+    lasting: bool = False
 
 
 ONE_TAG = "all"

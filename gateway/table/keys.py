@@ -84,7 +84,7 @@ class KeyMaker:
             head = self._head(setting, organization)
             callers[organization] = Caller(
                 setting.id, organization, setting.plan, bucket, shared, claim, peek, head, allowed, methods, several,
-                binding,
+                binding, not self._stored and setting.expires is None,
             )  # fmt: skip
         callers[None] = next(iter(callers.values()))
         return Key(

@@ -68,7 +68,8 @@ class HeadFacts(msgspec.Struct, eq=False):
     `host` is the value of Host. `keeps_open` and `length` (None without Content-Length) are about the connection and
     the body. The others hold for the `credentials` and the `filter` that are named, which are compared by identity;
     None as long as nothing was found out. `key_at` and `key_end` say where in the lines the only key is, `digest` is
-    its SHA-256, `organization` the one that it asks for. `kept` are the parts of the lines that are forwarded.
+    its SHA-256, `organization` the one that it asks for; `caller` is the caller who sends them, unless that may change.
+    `kept` are the parts of the lines that are forwarded.
     """
 
     shape: FieldShape
@@ -80,6 +81,7 @@ class HeadFacts(msgspec.Struct, eq=False):
     key_end: int = 0
     digest: bytes = b""
     organization: str | None = None
+    caller: object = None
     filter: object = None
     kept: tuple[slice, ...] = ()
 

@@ -7,9 +7,9 @@ import pytest
 from gateway.exchange import Exchange
 from gateway.kernel.faults import KEY_UNKNOWN, MALFORMED_PATH, ORGANIZATION_FORBIDDEN, GatewayError
 from gateway.stages.identify import identify, take_credentials
-from gateway.table import Credentials
+from gateway.table import Credentials, Key
 from tests.refusals import refusal
-from tests.samples import exchange, known_lines
+from tests.samples import caller, exchange, keyring, known_lines
 from tests.unit.stages.test_identify import CREDENTIALS, KEYS, known, shown
 
 LINES = (("Host", "api.example.com"), ("X-Api-Key", "good"), ("X-Tenant-Org-Id", "acme"))
@@ -40,6 +40,18 @@ def test_lines_that_are_known_are_looked_at_anew_for_other_credentials() -> None
     other = Credentials(CREDENTIALS.keyring, "X-Api-Key", "X-Api-Key", "X-Org")
     take_credentials(x, other)
     assert identify(x, other, other.keyring, 0.0) is KEYS[sha256(b"good").digest()].callers[None]
+
+
+def test_only_a_caller_that_cannot_change_is_not_asked_for_again() -> None:
+    for lasting in (True, False):
+        each = caller(lasting=lasting)
+        key = Key("k", {None: each}, disabled=False, disabled_organizations=frozenset(), expires=None)
+        credentials = Credentials(keyring({sha256(b"good").digest(): key}), "X-Api-Key", "X-Api-Key", "X-Tenant-Org-Id")
+        first, again = (exchange(headers=known_lines(("X-Api-Key", "good")), header_keys=["good"]) for _ in range(2))
+        again.headers = first.headers
+        assert identify(first, credentials, credentials.keyring, 0.0) is each
+        found = identify(again, credentials, keyring({}), 0.0)
+        assert found is each if lasting else refusal(found).fault is KEY_UNKNOWN
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ def test_a_key_without_an_organisation_may_do_all_that_nobody_denies() -> None:
     key = MAKER.make(CONFIG.keys[1])
     assert list(key.callers) == [None]
     assert (key.disabled, key.expires) == (True, 1814313600.0)
+    assert (key.callers[None].lasting, MAKER.make(CONFIG.keys[0]).callers[None].lasting) == (False, True)
     assert (key.callers[None].routes, key.callers[None].methods) == (None, None)
     assert key.callers[None].bucket == key.callers[None].organization_bucket
 
@@ -89,7 +90,6 @@ def test_a_stored_key_keeps_its_bucket_when_it_gets_another_secret() -> None:
         )
     )
     for maker, same in ((stored, True), (MAKER, False)):
-        first, second = (
-            maker.make(KeySettings(id="a", secret_sha256=digit * 64)).callers[None].bucket for digit in "cd"
-        )
-        assert (first == second) is same
+        first, second = (maker.make(KeySettings(id="a", secret_sha256=digit * 64)).callers[None] for digit in "cd")
+        assert (first.bucket == second.bucket) is same
+        assert first.lasting is not same  # what is stored may change at any time
