@@ -6,7 +6,7 @@ Law: no reply occupies the event loop. After a part of a stream other connection
 import asyncio
 import socket
 import struct
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable, Iterator
 from typing import Any
 
 from gateway.edge.request_reader import RequestReader
@@ -123,19 +123,16 @@ class ReplyWriter(RequestReader):
         self._unwritten = sum(map(len, parts))
         x.sent_bytes = self._unwritten - len(head)
         try:
-            for part in parts:
-                view = memoryview(part)
-                for at in range(0, len(view), _PIECE_BYTES):
-                    transport = self.transport
-                    if transport is None or transport.is_closing():
-                        x.sent_bytes = max(0, x.sent_bytes - self._unwritten)
-                        raise ConnectionResetError("the client is gone")
-                    piece = view[at : at + _PIECE_BYTES]
-                    self._unwritten -= len(piece)
-                    transport.write(piece)
-                    self._written += 1
-                    if self._paused:
-                        await self._wait_for_client(x)
+            for pieces in _write_lists(parts):
+                transport = self.transport
+                if transport is None or transport.is_closing():
+                    x.sent_bytes = max(0, x.sent_bytes - self._unwritten)
+                    raise ConnectionResetError("the client is gone")
+                self._unwritten -= sum(map(len, pieces))
+                transport.writelines(pieces)
+                self._written += 1
+                if self._paused:
+                    await self._wait_for_client(x)
         finally:
             self._unwritten = 0
             self._caught_up()
@@ -213,3 +210,20 @@ class ReplyWriter(RequestReader):
             raise
         finally:
             x.client_s += self._listener.head_checker.monotonic() - began
+
+
+def _write_lists(parts: Iterable[bytes]) -> Iterator[list[memoryview]]:
+    """Return `parts` in lists of views, none of them empty. Each list is one write of `_PIECE_BYTES` at most."""
+    pieces: list[memoryview] = []
+    left = _PIECE_BYTES
+    for part in parts:
+        rest = memoryview(part)
+        while rest:
+            pieces.append(rest[:left])
+            rest = rest[left:]
+            left -= len(pieces[-1])
+            if not left:
+                yield pieces
+                pieces, left = [], _PIECE_BYTES
+    if pieces:
+        yield pieces

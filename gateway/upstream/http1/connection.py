@@ -22,12 +22,13 @@ from gateway.kernel.faults import (
     UPSTREAM_TIMEOUT,
     GatewayError,
 )
-from gateway.net.loop_budget import LARGE_BYTES, LoopBudget
+from gateway.net.loop_budget import LoopBudget
 from gateway.net.waiter import Waiter
 from gateway.net.write_batch import WriteBatch
 from gateway.upstream.call import NO_CALL, Answer, Call
 from gateway.upstream.connection_shares import ConnectionOwner
 from gateway.upstream.http1.body_buffer import BodyBuffer
+from gateway.upstream.http1.body_receiver import receive_in_one_block
 from gateway.upstream.http1.connection_socket import UpstreamConnectionState
 from gateway.upstream.http1.deadlines import Deadlines
 from gateway.upstream.http1.framing import (
@@ -200,9 +201,9 @@ class UpstreamConnection(UploadingSocket):
         buffer.add(data)
         call, kind = self._call, kind_of(self._reply.fields, buffer.begun(TELLING_BYTES))
         if buffer.size <= call.buffer_bytes and call.buffer_bytes and kind not in STREAMED:
-            if buffer.size > LARGE_BYTES and self._loop_budget.spent(len(data)):
-                self._transport.pause_reading()
-                self._loop_budget.later(self._read_on)
+            self._receive_within(self._loop_budget, buffer.size, len(data))
+            if TELLING_BYTES <= buffer.size <= call.buffer_bytes - self._reply.missing:  # it will not stream
+                receive_in_one_block(self, self._transport, buffer, self._reply.missing)
             return
         if waiter.done:
             return
@@ -221,9 +222,9 @@ class UpstreamConnection(UploadingSocket):
         self._deadline.streams(call.events_idle_timeout_s if self._events else call.idle_timeout_s)
         waiter.set_result(self._answer(buffer.take(), self._stream))
 
-    def _read_on(self) -> None:
-        if self.closed is None:
-            self._transport.resume_reading()
+    def body_received(self, size: int) -> None:
+        self._reply.count(size)
+        self._receive_within(self._loop_budget, self._buffer.size, size)
 
     def _completed(self, waiter: Waiter[Answer]) -> None:
         """Finish a reply that has ended, as the parser has found."""

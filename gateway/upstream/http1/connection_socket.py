@@ -10,6 +10,7 @@ from enum import Enum
 from typing import cast
 
 from gateway.kernel.faults import GatewayError
+from gateway.net.loop_budget import LARGE_BYTES, LoopBudget
 from gateway.upstream.http1.deadlines import Deadlines
 
 
@@ -84,6 +85,19 @@ class ConnectionSocket(asyncio.Protocol):
         if self.closed is None:
             self._transport.resume_reading()
             self._deadline.unread(waiting=False)
+
+    def _receive_within(self, budget: LoopBudget, size: int, more: int) -> None:
+        """Note that `more` bytes have arrived of a reply, which has `size` by now.
+
+        The rest is received in a later iteration of the event loop if the `budget` of this one is spent.
+        """
+        if size > LARGE_BYTES and budget.spent(more):
+            self._transport.pause_reading()
+            budget.later(self._read_on)
+
+    def _read_on(self) -> None:
+        if self.closed is None:
+            self._transport.resume_reading()
 
     async def write(self, data: bytes) -> None:
         if self.input_waits():

@@ -56,7 +56,7 @@ class ResponseParser:
         self.clean = True
         self._begun: list[bytes] = []
         self._interim_ended = False
-        self._is_counted, self._missing = False, 0
+        self._is_counted, self.missing = False, 0
 
     def feed(self, data: bytes) -> None:
         """Parse `data`.
@@ -64,10 +64,11 @@ class ResponseParser:
         Raises GatewayError (UPSTREAM_PROTOCOL_ERROR, UPSTREAM_HEADERS_TOO_LARGE) when it cannot be a reply.
         """
         received = self.received
-        self.received = received + len(data)
         if self._is_counted:
-            self._count(data)
+            self._parts.append(data[: self.missing])
+            self.count(len(data))
             return
+        self.received = received + len(data)
         # The usual first segment passes the cheap test; only others need the exact one.
         if received < 9 and (received or not data.startswith(b"HTTP/1.1 ")) and framing.starts_wrong(received, data):
             raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause="the reply does not begin with an HTTP/1.x status line")
@@ -80,17 +81,14 @@ class ResponseParser:
         if not self.complete:
             self._check_sizes(data)
             if self.status and self.length is not None:
-                self._is_counted, self._missing = True, self.length - sum(map(len, self._parts))
+                self._is_counted, self.missing = True, self.length - sum(map(len, self._parts))
 
-    def _count(self, data: bytes) -> None:
-        """Take the next piece of a body whose length is known. There is nothing to parse in it."""
-        missing = self._missing
-        if len(data) > missing:
-            self.clean = False
-            data = data[:missing]
-        self._parts.append(data)
-        self._missing = missing - len(data)
-        if not self._missing:
+    def count(self, size: int) -> None:
+        """Note that `size` further bytes of a body whose length is known have arrived. There is nothing to parse."""
+        self.received += size
+        self.missing -= size
+        if self.missing <= 0:
+            self.clean = self.clean and not self.missing
             self.complete = True
             self.keep = self._parser.should_keep_alive()
 

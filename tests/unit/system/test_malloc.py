@@ -44,13 +44,36 @@ def test_large_blocks_go_back_as_soon_as_they_are_freed() -> None:
 
 def large_blocks_go_back() -> None:
     give_back()
-    large = bytearray(LARGE_BYTES * 200)
+    large = bytearray(LARGE_BYTES * 5)
     del large  # the library would keep blocks of this size from now on
     before = resident_bytes()
-    blocks = [bytearray(b"x" * (2 * LARGE_BYTES)) for _ in range(200)]
+    blocks = [bytearray(b"x" * (2 * LARGE_BYTES)) for _ in range(20)]
     held = resident_bytes() - before
-    assert held > 190 * 2 * LARGE_BYTES
+    assert held > 19 * 2 * LARGE_BYTES
     last = blocks.pop()
     blocks.clear()
     assert resident_bytes() - before < held // 10
     assert len(last) == 2 * LARGE_BYTES
+
+
+def test_blocks_of_common_bodies_are_kept_until_memory_is_trimmed() -> None:
+    done = subprocess.run([sys.executable, "-c", KEEPS], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+KEEPS = """
+from tests.unit.system.test_malloc import bodies_are_kept
+bodies_are_kept()
+"""
+
+
+def bodies_are_kept() -> None:
+    give_back()
+    before = resident_bytes()
+    body = b"x" * (LARGE_BYTES // 4)
+    held = resident_bytes() - before
+    assert held > LARGE_BYTES // 5
+    del body
+    assert resident_bytes() - before > held // 2
+    trim()
+    assert resident_bytes() - before < held // 2

@@ -17,6 +17,7 @@ from gateway.upstream.upstream import Upstream
 from tests.unit.upstream.calls import Make, RecordingObserver, RetryCounter, Several
 
 ON_BOTH_LOOPS = (
+    "test_body_receiver",
     "test_connect",
     "test_deadlines",
     "test_health",

@@ -10,6 +10,7 @@ class RecordingTransport:
         self.written = b""
         self.seen: list[str] = []
         self.protocol: object = None
+        self.reading = True
         self._closing = False
         self._socket, self.other = socket.socketpair()
 
@@ -29,10 +30,15 @@ class RecordingTransport:
     def write(self, data: bytes) -> None:
         self.written += data
 
+    def is_reading(self) -> bool:
+        return self.reading
+
     def pause_reading(self) -> None:
+        self.reading = False
         self.seen.append("pause")
 
     def resume_reading(self) -> None:
+        self.reading = True
         self.seen.append("resume")
 
     def is_closing(self) -> bool:

@@ -1,5 +1,6 @@
 """upstream/http1/body_buffer.py: what is put in comes out, in order and in one piece."""
 
+import ctypes
 import sys
 
 from gateway.upstream.http1.body_buffer import BodyBuffer
@@ -31,3 +32,18 @@ def test_small_pieces_take_no_more_memory_than_their_bytes() -> None:
         buffer.add(b"x")
     [gathered] = buffer._pieces
     assert sys.getsizeof(gathered) < 20_000
+
+
+def test_a_body_at_its_place_is_never_copied() -> None:
+    buffer = BodyBuffer()
+    buffer.add(b"ab")
+    block = buffer.allocate(len(LARGE) + 2)
+    block[2:5000] = LARGE[:4998]
+    address = ctypes.addressof(ctypes.c_char.from_buffer(block))
+    buffer.size = 5000
+    buffer.add(b"yz")
+    assert (buffer.size, buffer.begun(4)) == (5002, b"abxx")
+    body = buffer.take()
+    assert body == b"ab" + LARGE[:4998] + b"yz"
+    assert ctypes.cast(ctypes.c_char_p(body), ctypes.c_void_p).value == address
+    assert (buffer.size, buffer.take()) == (0, b"")

@@ -11,6 +11,7 @@ from gateway.net.loop_budget import LoopBudget
 from gateway.net.waiter import Waiter
 from gateway.net.write_batch import WriteBatch
 from gateway.upstream.call import Answer, Call
+from gateway.upstream.http1.body_receiver import BodyReceiver
 from gateway.upstream.http1.connection import UpstreamConnection
 from gateway.upstream.http1.connection_socket import UpstreamConnectionState
 from gateway.upstream.http1.framing import Origin
@@ -155,6 +156,13 @@ async def test_a_large_reply_that_is_given_up_has_no_other_turn(alone: Alone) ->
     alone.connection.abandon()
     await until(lambda: "0 waiting" in repr(alone.connection._loop_budget))
     assert alone.transport.seen == ["pause", "abort"]
+
+
+@pytest.mark.parametrize("buffer_bytes", [2 * MIB, 3 * MIB])
+async def test_a_block_is_made_only_for_a_reply_that_is_held(alone: Alone, buffer_bytes: int) -> None:
+    alone.begin(call(buffer_bytes=buffer_bytes))
+    alone.connection.data_received(reply(b" " * 3 * MIB)[: MIB // 2])
+    assert isinstance(alone.transport.protocol, BodyReceiver) == (buffer_bytes == 3 * MIB)
 
 
 async def test_the_end_of_a_stream_that_nobody_reads_frees_the_connection(alone: Alone) -> None:
