@@ -25,8 +25,8 @@ has more.
 """
 SHORTEST_CALL_S = 5.0
 
-_templates: Memo[tuple[Route, str], Call] = Memo(1024)
-_known_forwarded: Memo[tuple[Route, str, str, str], bytes] = Memo(1024)
+_templates: Memo[tuple[Route, str, str, str, str, bool], Call] = Memo(2048)
+"""Calls without what is new in each, by all that it takes to be alike."""
 _as_line = b"%b: %b\r\n".__mod__
 _TAGGED = frozenset({b"if-match", b"if-none-match", b"if-range"})
 _PARTS = frozenset({b"range", b"if-range"})
@@ -80,7 +80,8 @@ class _Resumed:
 
 def prepare(x: Exchange, route: Route, caller: Caller, id_field: str, body: bytes | Body = b"") -> Call:
     """Return the call that forwards `x`, with its `body` as `read_body` has returned it."""
-    template = _templates.get((route, x.method)) or _templates.keep((route, x.method), _template(route, x.method))
+    common = (route, x.method, x.peer, x.host, x.scheme, x.trusted_peer)
+    template = _templates.get(common) or _templates.keep(common, _template(x, route))
     call: Call = template.__copy__()  # type: ignore[attr-defined]  # of every Struct; `copy.copy` takes five times as long
     path = route.upstream_path(x.path)
     call.path = (f"{path}?{x.query}" if x.query else path).encode()
@@ -90,25 +91,26 @@ def prepare(x: Exchange, route: Route, caller: Caller, id_field: str, body: byte
     call.head = b"".join(
         (
             _kept(x, route),
-            _forwarded(x, route),
+            template.head or _forwarded(x, route),
             ids.encode("utf-8", "surrogateescape"),
             caller.head,
             route.request_fields,
         )
     )
-    call.body = body
+    if body:
+        call.body = body
     call.caller = caller.bucket
     return call
 
 
-def _template(route: Route, method: str) -> Call:
-    """Return what all calls with `method` on `route` have in common."""
-    envelope = route.envelope
+def _template(x: Exchange, route: Route) -> Call:
+    """Return what all calls like `x` have in common. Its head is what `_forwarded` returns, if all have that, too."""
+    method, envelope = x.method, route.envelope
     return Call(
         method=method.encode(),
         path=b"",
         host=route.host,
-        head=b"",
+        head=b"" if x.trusted_peer else _forwarded(x, route),
         body=b"",
         idempotent=method in _IDEMPOTENT,
         buffer_bytes=0 if envelope.mode == "passthrough" else envelope.max_buffer,
@@ -183,17 +185,9 @@ def _asks_for_bytes(headers: RequestHeaders) -> bool:
 
 
 def _forwarded(x: Exchange, route: Route) -> bytes:
-    """Return what `_new_forwarded` returns. It is remembered where it does not depend on the fields of `x`."""
-    if x.trusted_peer:
-        return _new_forwarded(x, route)
-    origin = (route, x.peer, x.host, x.scheme)
-    return _known_forwarded.get(origin) or _known_forwarded.keep(origin, _new_forwarded(x, route))
-
-
-def _new_forwarded(x: Exchange, route: Route) -> bytes:
     """Return X-Forwarded-* and Forwarded (RFC 7239), and Via.
 
-    Values of a trusted proxy are continued, all others are replaced.
+    Values of a trusted proxy are continued, all others are replaced: only for a trusted one this depends on the fields.
     """
     named = x.peer != UNIX
     node = (f'"[{x.peer}]"' if ":" in x.peer else x.peer) if named else "unknown"

@@ -125,12 +125,12 @@ class Target:
         `first` is the piece that was already read of the call's Body, None if none was.
         Raises GatewayError: any UPSTREAM_* fault that does not concern the contents, and those of the call's Body.
         """
-        body = call.body
-        # Wait for the first bytes of a slow client without a connection.
-        if first is None:
-            first = b"" if isinstance(body, bytes) else await body.read()
-        now = self._clock.monotonic()
-        connection = self._idle_one(call.caller, now) if isinstance(body, bytes) else None
+        body, connection = call.body, None
+        if isinstance(body, bytes):
+            first, now = b"", self._clock.monotonic()
+            connection = self._idle_one(call.caller, now)
+        else:  # wait for the first bytes of a slow client without a connection
+            first, now = await body.read() if first is None else first, self._clock.monotonic()
         if connection is not None:  # nearly always
             waiter, pooled = connection.begin(call, first, now), True
         else:
