@@ -70,7 +70,7 @@ class ConnectionShares:
     @property
     def waiting(self) -> int:
         """The number of calls that wait for another call of their caller to end."""
-        return sum(len(queue) for queue in self._waiting.values())
+        return sum(map(len, self._waiting.values())) if self._waiting else 0
 
     def take(self, caller: str) -> bool:
         """Count one more connection of `caller`. False when it uses its share already."""

@@ -94,6 +94,8 @@ class OutlierDetector:
         self._errors = dict.fromkeys(weights, 0.0)
         self.answers = dict.fromkeys(weights, 0)
         """The number of calls that each target has answered."""
+        self.due: list[int] = []
+        """The targets for which a trial was due when `draw` was called last."""
         self._review(clock.monotonic())
 
     def draw(self, now: float) -> Picker:
@@ -108,9 +110,9 @@ class OutlierDetector:
         The trial counts as lost after `trial_s`.
         """
         self.draw(now)
-        if not self._due:
+        if not self.due:
             return None
-        number = self._due[0]
+        number = self.due[0]
         self._target(number).trial_until = now + trial_s
         self._changed()
         return number
@@ -238,7 +240,7 @@ class OutlierDetector:
                 warm_at = now + self._slow_start_s / _STEPS
         self._draw = self.picker(weights)
         self._suspects = frozenset(number for number in self._weights if targets[number].ejections)
-        self._due = [
+        self.due = [
             number
             for number in sorted(called.on_trial & self._suspects)
             if targets[number].up(now) and targets[number].trial_until <= now

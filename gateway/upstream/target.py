@@ -117,7 +117,7 @@ class Target:
     @property
     def load(self) -> int:
         """The number of calls that it serves, or that wait for it."""
-        return self._slots - len(self._idle) + self.pending
+        return self._slots - len(self._idle) + len(self._queue) + self._shares.waiting
 
     async def send(self, call: Call, first: bytes | None = None) -> Answer:
         """Send `call` and wait for its answer. Cancelling this closes the connection.

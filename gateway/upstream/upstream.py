@@ -88,11 +88,11 @@ class Upstream:
         if budget is not None:
             budget.called()
             call.budget = budget
-        tried = outlier_detector.trial(now, call.connect_timeout_s + call.total_timeout_s)
+        picker, tried = outlier_detector.draw(now), None
+        if outlier_detector.due:
+            tried = outlier_detector.trial(now, call.connect_timeout_s + call.total_timeout_s)
         number = (
-            outlier_detector.draw(now).one(self._load, self._chance, outlier_detector.errs_more, call.affinity)
-            if tried is None
-            else tried
+            picker.one(self._load, self._chance, outlier_detector.errs_more, call.affinity) if tried is None else tried
         )
         ends_at = now + call.total_timeout_s
         if call.resends:
