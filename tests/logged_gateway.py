@@ -19,7 +19,7 @@ from tests.in_memory_gateway import Client
 from tests.samples import Echo
 
 
-class _Lines:
+class Lines:
     """An Output that keeps what is written."""
 
     dropped = 0
@@ -44,7 +44,7 @@ class LoggedGateway:
 
     def __init__(self, config: Config, clock: ManualClock, limiter: LocalLimiter | None = None) -> None:
         faults = build_faults(config)
-        output = _Lines()
+        output = Lines()
         self.lines = output.lines
         upstreams = {each.id: Echo() for each in config.upstreams}
         for name, echo in upstreams.items():
