@@ -65,7 +65,7 @@ _CLIPPED = {name: f"clipped({FIELDS[name]})" for name in ("path", "cause", "targ
 
 VARYING = (
     "request_id", "trace_id", "path", "total_ms", "upstream_ms", "client_ms", "overhead_ms", "request_bytes",
-    "response_bytes", "client", "key_id", "organization", "limiter_remaining", "upstream_request_id", "hedge",
+    "response_bytes", "client", "key_id", "organization", "limiter_remaining", "upstream_request_id",
 )  # fmt: skip
 """The fields of an access record that differ between exchanges of one `ExchangeSeries`, with a whole reply and nothing
 unusual about them."""

@@ -114,8 +114,9 @@ class Recorder:
                 self.bug(bug, x.request_id)
 
     def _record(self, x: Exchange, now_s: float) -> None:
-        reply, decision, error, outcome = x.reply, x.decision, x.error, x.outcome
-        call, answer, cache, upstream_s = x.call, x.answer, x.cache, x.upstream_s
+        reply, decision, error = x.reply, x.decision, x.error
+        call, answer, cache = x.call, x.answer, x.cache
+        outcome, upstream_s = x.outcome, x.upstream_s
         total_s = now_s - x.started
         own_s = total_s - upstream_s - x.client_s
         if own_s < 0.0:
@@ -156,6 +157,7 @@ class Recorder:
             and x.idempotency is None
             and x.span_id is None
             and not x.request_faults
+            and (call is None or call.hedge is None)
             and (decision is None or not (decision.shadows or decision.spent))
             and (error is None or error.cause is None)
         )
@@ -260,12 +262,10 @@ class Recorder:
                 return None  # there are more keys than are compared
         elif path == route.pattern:
             return path
-        if (  # nearly always: there is nothing to decode, and no place for another key
-            not (x.query_keys or "%" in path or "=" in path or PREFIX in path)
-            and path.isascii()
-            and x.head_error is None
-            and (not keys or (len(keys) == 1 and not (keys[0] and keys[0] in path)))
-        ):
+        if path.isascii() and not (x.query_keys or x.head_error or "%" in path or "=" in path or PREFIX in path):
+            for key in keys:  # nearly always: there is nothing to decode, and no other place for a key
+                if key and key in path:
+                    return None
             return path[:_LONGEST_PATH]
         if x.head_error is not None or not path.isascii():
             return None

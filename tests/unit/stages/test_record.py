@@ -169,6 +169,7 @@ MADE_HERE = "gw_" + "Ab1" * 13
     "changes",
     [
         {"path": f"/v1/{SECRET}", "header_keys": [SECRET]},
+        {"path": "/v1/a-canary", "header_keys": ["", "a-canary"]},
         {"path": "/v1/%67w_canary_canary_canary", "query_keys": [SECRET]},
         {"path": f"/v1;X-Api-Key={SECRET}"},
         {"path": f"/v1%3FX%2DApi%2DKey={SECRET}"},

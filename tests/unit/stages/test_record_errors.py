@@ -67,3 +67,12 @@ def test_errors_are_kept_only_where_there_is_a_place_for_them(recording: Recordi
     recording.recorder.begin()
     Recorder(recording.metrics, AccessLog(Writer(1), lambda: 0.0, enabled=False), "X-Api-Key").record(x, 0.0)
     assert list(recording.errors.records()) == []
+
+
+def test_what_has_failed_is_captured_and_nothing_else(recording: Recording) -> None:
+    captured: list[tuple[int, str | None]] = []
+    recording.recorder.capture = lambda x, status, show_path: captured.append((status, show_path(x)))
+    for status in (200, 404):
+        recording.recorder.begin()
+        recording.recorder.record(exchange(reply=Reply(status, [], b"")), 0.0)
+    assert captured == [(404, "/v1/orders")]
