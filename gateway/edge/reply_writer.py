@@ -123,7 +123,7 @@ class ReplyWriter(RequestReader):
         self._unwritten = sum(map(len, parts))
         x.sent_bytes = self._unwritten - len(head)
         try:
-            for pieces in _write_lists(parts):
+            for pieces in (parts,) if self._unwritten <= _PIECE_BYTES else _write_lists(parts):
                 transport = self.transport
                 if transport is None or transport.is_closing():
                     x.sent_bytes = max(0, x.sent_bytes - self._unwritten)

@@ -8,11 +8,13 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
+from gateway.net.waiter import Waiter
+
 LARGE_BYTES = 256 * 1024
 """Smaller replies are not counted."""
 _BYTES_PER_ITERATION = 1024 * 1024
 _AT_A_TIME = 2
-"""The number of waiting tasks that continue in one iteration."""
+"""The number of those who wait that continue in one iteration."""
 
 
 class LoopBudget:
@@ -41,14 +43,14 @@ class LoopBudget:
     async def take(self, size: int) -> None:
         """Wait until an iteration has budget for work on `size` bytes."""
         if self.spent(size):
-            resumed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            turn: Waiter[None] = Waiter()  # not a future, for which the caller would have to become a task
 
             def go_on() -> None:
-                if not resumed.done():
-                    resumed.set_result(None)
+                if not turn.done:
+                    turn.set_result(None)
 
             self.later(go_on)
-            await resumed
+            await turn
 
     def _next(self) -> None:
         self._left = _BYTES_PER_ITERATION

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from gateway.net.coroutine_driver import CoroutineDriver
 from gateway.net.loop_budget import LARGE_BYTES, LoopBudget
 
 
@@ -53,3 +54,11 @@ async def test_who_was_cancelled_takes_no_turn() -> None:
     await asyncio.wait([gone, later])
     assert gone.cancelled()
     assert later.exception() is None
+
+
+async def test_who_waits_needs_no_task() -> None:
+    budget, ended = LoopBudget(), asyncio.Event()
+    driver = CoroutineDriver(asyncio.get_running_loop(), always_in_task=False)
+    assert not driver.run(budget.take(20 * LARGE_BYTES), lambda _: ended.set())
+    assert "driving" in repr(driver)
+    await ended.wait()
