@@ -13,6 +13,7 @@ before. `tests/properties/test_plain_requests.py` compares them.
 import re
 from collections.abc import Callable
 from hashlib import sha256
+from sys import intern
 
 import msgspec
 
@@ -127,7 +128,7 @@ class PlainRequestReader:
                 self._known.clear()
             self._shapes.add(shape)
         length = len(request.body) if "content-length" in headers else None
-        facts = self._known.keep(digest, HeadFacts(shape, host, request.keep, length))
+        facts = self._known.keep(digest, HeadFacts(shape, intern(host), request.keep, length))
         request.headers = RequestHeaders(shape, headers.values, lines, facts)
 
 

@@ -41,6 +41,7 @@ MOST_ROWS = 1000
 _MOST_PUBLISHED = (100, 25, 5)
 """How many of them are published, and how many if that is too long."""
 _MOST_LIMITS = 50
+_OTHERS = (OTHER, OTHER)
 _NEAR = 0.25
 """A key is near a limit when no more than this share of it is left."""
 
@@ -143,10 +144,11 @@ class Activity:
 
     def _new_row(self, alike: AlikeExchanges) -> _Row:
         route, called, caller = alike
+        if len(self._rows) >= MOST_ROWS:  # most calls, where very many keys are in use
+            others = (route, _OTHERS, None)
+            return self._rows.get(others) or self._rows.setdefault(others, _Row(route, _OTHERS, _OTHERS, [0] * WIDTH))
         key = None if caller is None else (caller.id, caller.organization)
-        if len(self._rows) >= MOST_ROWS:
-            alike, key, called = (route, (OTHER, OTHER), None), (OTHER, OTHER), (OTHER, OTHER)
-        return self._rows.get(alike) or self._rows.setdefault(alike, _Row(route, key, called, [0] * WIDTH))
+        return self._rows.setdefault(alike, _Row(route, key, called, [0] * WIDTH))
 
     def _tables(self) -> CountTables:
         found = empty_tables()

@@ -22,6 +22,7 @@ Laws:
 
 from collections.abc import Sequence
 from math import ceil
+from sys import intern
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -128,13 +129,13 @@ class Claim(msgspec.Struct, frozen=True, eq=False):
         if any(window.shadow for window in self.windows[:enforced]):
             raise ValueError("shadow windows come last")
         first = self.keys[0] if self.keys else self.postings[0].key if self.postings else ""
-        force_setattr(self, "tag", tag_of(first))
+        force_setattr(self, "tag", intern(tag_of(first)))  # one text for all claims of an organisation
         force_setattr(self, "text", _texts.get(self.fields) or _texts.keep(self.fields, as_text(self.fields)))
         force_setattr(self, "enforced", enforced)
         force_setattr(self, "shadowed", enforced < len(self.windows))
-        if enforced == len(self.windows) == 1 and self.cost and not self.postings:
-            force_setattr(self, "alone", self.windows[0])
-            force_setattr(self, "alone_us", self.cost * self.windows[0].emission_us)
+        alone = self.windows[0] if enforced == len(self.windows) == 1 and self.cost and not self.postings else None
+        force_setattr(self, "alone", alone)
+        force_setattr(self, "alone_us", 0 if alone is None else self.cost * alone.emission_us)
 
 
 _texts: Memo[tuple[tuple[str, str], ...], str] = Memo(1024)

@@ -48,6 +48,19 @@ def test_a_key_without_an_organisation_may_do_all_that_nobody_denies() -> None:
     assert key.callers[None].bucket == key.callers[None].organization_bucket
 
 
+def test_keys_have_in_common_what_is_the_same_for_all_of_them() -> None:
+    one, other = (
+        MAKER.make(KeySettings(id=digit, secret_sha256=digit * 64, organizations=("acme",))).callers[None]
+        for digit in "cd"
+    )
+    assert one.bucket != other.bucket
+    assert one.organization_bucket is other.organization_bucket
+    assert one.claim.tag is other.claim.tag
+    assert (one.claim.windows, one.claim.text) == (other.claim.windows, other.claim.text)
+    assert one.claim.windows is other.claim.windows
+    assert one.peek.keys is one.claim.keys
+
+
 def test_a_key_is_made_once_while_it_is_remembered() -> None:
     made: list[str] = []
 
