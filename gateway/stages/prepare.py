@@ -129,7 +129,8 @@ def _kept(x: Exchange, route: Route) -> bytes:
     facts = headers.facts
     if facts is not None and not x.query_keys:
         if facts.filter is route.request_filter:
-            return b"".join(map(headers.lines.__getitem__, facts.kept))
+            parts, lines = facts.kept, headers.lines
+            return lines[parts[0]] if len(parts) == 1 else b"".join([lines[part] for part in parts])
         if not headers.shape.conditional and not x.withheld:
             _note_facts(facts, x, route.request_filter)
     shape = headers.shape

@@ -108,7 +108,7 @@ class UpstreamConnection(UploadingSocket):
         if self.closed is not None:
             raise self.closed
         head_only = call.method == b"HEAD"
-        if head_only or self._reply.received:  # else the parser is as new: the last reply was a known one
+        if head_only or not self._reply.may_be_known:  # else the parser is as new: the last reply was a known one
             self._reply.begin(head_only=head_only)
         self._call = call
         self.caller = call.caller
@@ -147,7 +147,7 @@ class UpstreamConnection(UploadingSocket):
         if waiter is None:
             self._discard(GatewayError(UPSTREAM_PROTOCOL_ERROR, cause=f"{self._target}: the upstream spoke unasked"))
             return
-        first = not reply.received and not reply.head_only
+        first = reply.may_be_known
         if first and (head := known_head(data)) is not None:
             body = data[len(data) - head.length :]
             # by position, like the call: faster than by name

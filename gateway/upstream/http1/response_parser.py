@@ -16,31 +16,35 @@ _HEAD_SLICE_BYTES = 16 * 1024
 
 
 class ResponseParser:
-    """Knows of one reply what has arrived of it. `head_only`: it has no body whatever its fields announce.
+    """`status` is 0 until the final head is complete; after that `fields` and `length` are those of `Answer`.
 
-    `status` is 0 until the final head is complete; after that `fields` and `length` are those of `Answer`.
-
-    `received` counts the bytes since `begin`. `complete`: the reply has ended. `clean`: nothing followed it. `keep`:
-    its sender keeps the connection open. `until_eof`: its body ends with the connection. `ambiguous`: by its method or
-    its status it has no body, but it announces one, or the reply to another method than HEAD would have one. Such a
-    body may follow at any time, when the next call may be under way, whose reply it would be taken for.
+    `received` counts the bytes since `begin`, and `may_be_known` says that there are none, and that such as were parsed
+    earlier may be recognised. `complete`: the reply has ended. `clean`: nothing followed it. `keep`: its sender keeps
+    the connection open. `until_eof`: its body ends with the connection. `ambiguous`: by its method or its status it has
+    no body, but it announces one, or the reply to another method than HEAD would have one. Such a body may follow at
+    any time, when the next call may be under way, whose reply it would be taken for.
     """
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
         self.on_body = self._parts.append
         self._parser = httptools.HttpResponseParser(self)
-        self.head_only = False
+        self._head_only = False
+        self.may_be_known = True
         self._reset()
 
     def begin(self, *, head_only: bool) -> None:
-        """Expect the next reply. One to HEAD is `head_only`."""
-        if self.head_only or self._is_counted:
+        """Expect the next reply.
+
+        `head_only` is for the reply to HEAD, which has no body whatever its fields announce.
+        """
+        if self._head_only or self._is_counted:
             # llhttp still waits for the body that the last reply announced.
             self._parser = httptools.HttpResponseParser(self)
-        self.head_only = head_only
+        self._head_only = head_only
         if self.received:
             self._reset()
+        self.may_be_known = not head_only
 
     def _reset(self) -> None:
         self._tail = b""
@@ -69,6 +73,7 @@ class ResponseParser:
             self.count(len(data))
             return
         self.received = received + len(data)
+        self.may_be_known = False
         # The usual first segment passes the cheap test; only others need the exact one.
         if received < 9 and (received or not data.startswith(b"HTTP/1.1 ")) and framing.starts_wrong(received, data):
             raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause="the reply does not begin with an HTTP/1.x status line")
@@ -93,7 +98,7 @@ class ResponseParser:
             self.keep = self._parser.should_keep_alive()
 
     def _parse(self, data: bytes) -> None:
-        if self.head_only:
+        if self._head_only:
             self._feed_heads(data)
         elif self.status or len(data) <= _HEAD_SLICE_BYTES:
             self._parser.feed_data(data)
@@ -229,7 +234,7 @@ class ResponseParser:
             self.until_eof = not framing.bodiless(status)
         if framing.bodiless(status):
             self.ambiguous = bool(self.length) or b"transfer-encoding" in known
-        elif self.head_only:
+        elif self._head_only:
             self.ambiguous = self.length != 0
         if b"keep-alive" in known:
             self.idle_hint_s = framing.announced_idle_s(known[b"keep-alive"])
