@@ -147,6 +147,18 @@ async def test_a_share_granted_to_a_cancelled_call_is_passed_on() -> None:
     assert shares.waiting == 0
 
 
+async def test_the_end_of_a_call_gives_nothing_to_those_of_other_callers() -> None:
+    shares = ConnectionShares("t", 1, 1, 9)
+    assert shares.take("a")
+    assert shares.take("b")
+    waits = asyncio.ensure_future(shares.wait("a", 5))
+    await until(lambda: shares.waiting == 1)
+    shares.give_back("b")
+    assert (shares.take("b"), shares.waiting) == (True, 1)
+    shares.give_back("a")
+    await waits
+
+
 async def test_a_share_that_is_free_again_is_not_waited_for() -> None:
     shares = ConnectionShares("t", 1, 1, 0)
     await shares.wait("a", 0)

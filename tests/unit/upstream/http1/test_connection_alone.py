@@ -114,6 +114,13 @@ async def test_a_whole_reply_to_a_caller_that_has_left_is_the_last(alone: Alone)
     assert alone.owner.seen == ["discarded"]
 
 
+async def test_a_head_that_is_known_says_nothing_about_the_reply_to_head(alone: Alone) -> None:
+    for method, seen in ((b"GET", ["release"]), (b"GET", ["release"] * 2), (b"HEAD", ["release"] * 2 + ["discarded"])):
+        waiter = alone.begin(call(method))
+        alone.connection.data_received(reply(b"{}", b"X-Known: head"))
+        assert (waiter.result().body, alone.owner.seen) == (b"" if method == b"HEAD" else b"{}", seen)
+
+
 async def test_a_reply_after_which_the_service_closes_is_the_last(alone: Alone) -> None:
     waiter = alone.begin(call())
     alone.connection.data_received(reply(b"{}", b"Connection: close"))
