@@ -256,16 +256,14 @@ def decision(
     store: Store, tats_us: Sequence[int], claim: Claim, now_us: int, over: Sequence[int] = (), *, allowed: bool
 ) -> Decision:
     """Return the decision that `decide` found. `tats_us` and `over` are the times and indexes that it returned."""
-    windows = claim.windows
-    if allowed and len(windows) == 1 and not claim.shadowed:  # nearly every call: the same as below
-        window = windows[0]
+    alone = claim.alone
+    if allowed and alone is not None:  # nearly every call: the same as below
         used_us = tats_us[0] - now_us
         if used_us < 0:
             used_us = 0
-        return Decision(
-            allowed, store, (WindowState(window, (window.full_us - used_us) // window.emission_us, used_us / 1e6, 0.0),)
-        )
-    cost = claim.cost
+        remaining = (alone.full_us - used_us) // alone.emission_us
+        return Decision(allowed, store, (WindowState(alone, remaining, used_us / 1e6, 0.0),))
+    windows, cost = claim.windows, claim.cost
     shadows: tuple[Window, ...] = ()
     if claim.shadowed:
         shadows = tuple([windows[index] for index in over])
