@@ -13,6 +13,7 @@ from gateway.upstream.call import Fields
 from gateway.upstream.http1 import framing
 
 _HEAD_SLICE_BYTES = 16 * 1024
+_BLANK = b"\r\n\r\n"
 
 
 class ResponseParser:
@@ -151,20 +152,28 @@ class ResponseParser:
         return data
 
     def _feed_slices(self, data: bytes) -> None:
-        """Parse in slices: a head of thousands of fields is rejected before an object is made of each."""
-        for at in range(0, len(data), _HEAD_SLICE_BYTES):
-            self._parser.feed_data(data[at : at + _HEAD_SLICE_BYTES])
+        """Parse in slices: a head of thousands of fields is rejected before an object is made of each.
+
+        What follows the head is one slice, so that the body that is in it is one piece.
+        """
+        view = memoryview(data)
+        at = 0
+        while at < len(data):
+            blank = data.find(_BLANK, at, at + _HEAD_SLICE_BYTES)
+            end = at + _HEAD_SLICE_BYTES if blank < 0 else blank + len(_BLANK)
+            self._parser.feed_data(view[at:end])
             if self.status:
-                self._parser.feed_data(data[at + _HEAD_SLICE_BYTES :])
+                self._parser.feed_data(view[end:])
                 return
             if self._problem is not None or len(self._collected) > framing.MAX_FIELDS:
                 return
+            at = end
 
     def _feed_heads(self, data: bytes) -> None:
         start = len(self._tail)
         seen = self._tail + data
         while start < len(seen) and not self.status:
-            blank = seen.find(b"\r\n\r\n", max(0, start - 3))
+            blank = seen.find(_BLANK, max(0, start - 3))
             stop = blank + 4 if blank >= 0 else len(seen)
             self._parser.feed_data(seen[start:stop])
             start = stop
@@ -177,7 +186,7 @@ class ResponseParser:
     def _remember(self, data: bytes) -> None:
         """Keep the beginning of the incomplete head. What preceded it will not be parsed again."""
         if self._interim_ended:
-            data = b"".join([*self._begun, data]).rpartition(b"\r\n\r\n")[2]
+            data = b"".join([*self._begun, data]).rpartition(_BLANK)[2]
             self._begun.clear()
             self._interim_ended = False
         self._begun.append(data)
