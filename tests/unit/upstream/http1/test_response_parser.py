@@ -60,8 +60,8 @@ def test_a_body_of_known_length_is_counted_and_nothing_may_follow_it(last: bytes
 
 
 def test_what_follows_a_head_in_a_large_segment_is_one_piece() -> None:
-    pieces = reader()
+    reading = ResponseParser()
     interim = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 2
-    pieces.feed(interim + b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + b"x" * 200_000)
-    assert [len(piece) for piece in pieces._parts] == [200_000]
-    assert (pieces.status, pieces.missing) == (200, 100_000)
+    reading.feed(interim + b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + b"x" * 200_000)
+    assert [len(piece) for piece in reading._parts] == [200_000]
+    assert (reading.status, reading.missing) == (200, 100_000)
