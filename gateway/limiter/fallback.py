@@ -55,7 +55,7 @@ class Fallback:
 
     def __init__(self, clock: Clock) -> None:
         self.gateways = 1
-        self.memory = LocalLimiter(clock, store="fallback")
+        self.memory = LocalLimiter(clock, store="fallback", kept_buckets=0)
         self.on_change: Callable[[str], None] = ignore_key
         """Is called with the key of each bucket whose tokens were taken or paid."""
         self._monotonic = clock.monotonic

@@ -1,8 +1,9 @@
 """Buckets in the memory of this process: the limiter of a gateway without Redis, and the fallback of one with it.
 
-Memory is bounded without a background task: every so many calls look at some buckets and drop those that are full,
-which are as good as new. At `max_buckets` those that are not yet known share `SHARED_SLOTS` buckets a limit, chosen by
-their hash: the known ones keep their state, and nobody gets more than the limit, though some new callers get less.
+Memory is bounded without a background task: beyond `kept_buckets`, every so many calls look at some and drop those that
+are full, which are as good as new. Fewer stay, for callers that come again. At `max_buckets` those that are not yet
+known share `SHARED_SLOTS` buckets a limit, chosen by their hash: the known ones keep their state, and nobody gets more
+than the limit, though some new callers get less.
 """
 
 from collections import deque
@@ -24,10 +25,13 @@ from gateway.kernel.limits.token_bucket import (
     decide_alone,
     decision,
 )
+from gateway.kernel.memo import MANY_CALLERS
 from gateway.limiter.interface import Condition, LimiterState
 from gateway.limiter.memory_quotas import Entries, MemoryQuotas
 
 MAX_BUCKETS = 1_000_000
+KEPT_BUCKETS = MANY_CALLERS
+"""Buckets that stay though they are full, some 300 bytes each."""
 SHARED_SLOTS = 256
 SWEEP_EVERY_CALLS = 64
 SWEEP_BUCKETS = 128
@@ -61,11 +65,19 @@ class LocalLimiter:
     owed = 0
     lost = 0
 
-    def __init__(self, clock: Clock, *, store: Store = "local", max_buckets: int = MAX_BUCKETS) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        store: Store = "local",
+        max_buckets: int = MAX_BUCKETS,
+        kept_buckets: int = KEPT_BUCKETS,
+    ) -> None:
         self._monotonic = clock.monotonic
         self.memory_quotas = MemoryQuotas(clock)
         self._store: Store = store
         self._max_buckets = max_buckets
+        self._kept_buckets = min(kept_buckets, max_buckets // 2)
         self._buckets: dict[Hashable, _Bucket] = {}
         self._sweep_order: deque[Hashable] = deque()
         self._calls_to_sweep = SWEEP_EVERY_CALLS
@@ -218,7 +230,7 @@ class LocalLimiter:
 
     def _sweep(self, now_us: int) -> None:
         self._calls_to_sweep = SWEEP_EVERY_CALLS
-        for _ in range(min(SWEEP_BUCKETS, len(self._sweep_order))):
+        for _ in range(min(SWEEP_BUCKETS, len(self._buckets) - self._kept_buckets)):
             name = self._sweep_order.popleft()
             if self._buckets[name].tat_us <= now_us:
                 del self._buckets[name]

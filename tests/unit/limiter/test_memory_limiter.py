@@ -51,7 +51,7 @@ def test_a_clock_that_goes_back_gives_nothing_and_locks_nobody_out(back_s: float
 
 def test_full_buckets_are_dropped_as_calls_come() -> None:
     time = ManualClock()
-    limiter = LocalLimiter(time.clock)
+    limiter = LocalLimiter(time.clock, kept_buckets=0)
     for number in range(1000):
         limiter.decide_now(claim(f"a{number}", THREE))
     assert size(limiter) == 1000
@@ -61,9 +61,20 @@ def test_full_buckets_are_dropped_as_calls_come() -> None:
     assert size(limiter) == 1
 
 
+def test_some_full_buckets_stay_for_callers_that_come_again() -> None:
+    time = ManualClock()
+    limiter = LocalLimiter(time.clock, kept_buckets=100)
+    for number in range(1000):
+        limiter.decide_now(claim(f"a{number}", THREE))
+    time.advance(1.0)
+    for _ in range(SWEEP_EVERY_CALLS * 20):
+        limiter.decide_now(claim("b", SLOW))
+    assert size(limiter) == 100
+
+
 def test_a_bucket_that_is_not_full_is_never_dropped() -> None:
     time = ManualClock()
-    limiter = LocalLimiter(time.clock)
+    limiter = LocalLimiter(time.clock, kept_buckets=0)
     for _ in range(3):
         limiter.decide_now(claim("a", SLOW))
     for number in range(20_000):
@@ -141,7 +152,7 @@ def test_what_another_process_took_is_taken_here_too() -> None:
 
 def test_every_so_many_metered_calls_sweep_too() -> None:
     time = ManualClock()
-    limiter = LocalLimiter(time.clock)
+    limiter = LocalLimiter(time.clock, kept_buckets=0)
     limiter.decide_now(claim("a", THREE))
     time.advance(10.0)
     for _ in range(SWEEP_EVERY_CALLS):
