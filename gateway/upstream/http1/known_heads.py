@@ -2,7 +2,8 @@
 
 Law: a head is remembered with what `ResponseParser` made of exactly these bytes at the beginning of a reply, and only
 if that announced its length, kept the connection and left no doubt. The same bytes mean the same again. A reply that is
-recognised ends where its head says: anything shorter or longer is parsed.
+recognised ends where its head says: anything shorter or longer is parsed. A head that sets a cookie is not remembered:
+it is for one client, and the cookie is often all that is needed to speak for that client.
 """
 
 import msgspec
@@ -42,5 +43,10 @@ def remember(data: bytes, reply: ResponseParser) -> None:
     """Remember the head of the complete `reply`, which `data` was all of, if it is one to be recognised."""
     end = data.find(_BLANK, 0, _LARGEST_HEAD_BYTES)
     certain = reply.keep and reply.clean and not reply.ambiguous
-    if certain and end > 0 and reply.length == len(data) - end - len(_BLANK):
+    if (
+        certain
+        and end > 0
+        and reply.length == len(data) - end - len(_BLANK)
+        and b"set-cookie" not in dict(reply.fields)
+    ):
         _known.keep(data[:end], KnownHead(reply.status, reply.fields, reply.length, len(data), reply.idle_hint_s))

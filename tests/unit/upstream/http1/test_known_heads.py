@@ -37,9 +37,10 @@ def test_what_is_longer_or_shorter_or_another_is_not_recognised(data: bytes) -> 
         b"HTTP/1.1 204 Long\r\nContent-Length: 2\r\n\r\n",
         b"HTTP/1.1 200 Chunks\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 Later\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 Private\r\nset-cookie: session=secret\r\nContent-Length: 2\r\n\r\n{}",
         b"HTTP/1.1 200 Large\r\nX: %b\r\nContent-Length: 2\r\n\r\n{}" % (b"x" * 2000),
     ],
 )
-def test_what_is_in_doubt_is_not_remembered(data: bytes) -> None:
+def test_what_is_in_doubt_or_private_is_not_remembered(data: bytes) -> None:
     assert learn(data).complete
     assert known_head(data) is None
