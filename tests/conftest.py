@@ -1,7 +1,8 @@
 """What tests of more than one folder use.
 
-`pytest --in-tasks` runs every exchange in a task from its start, also in the gateways that tests start as processes.
-The same tests have to pass: whether an exchange needs a task is a question of cost alone.
+`pytest --in-tasks` runs every exchange in a task from its start, also in the gateways that tests start as processes,
+which then use the parsers for every request and reply, too. The same tests have to pass: how an exchange is carried out
+is a question of cost alone.
 """
 
 import gc

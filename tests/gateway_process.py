@@ -29,12 +29,19 @@ STOPS_WITHIN_S = 20.0
 PRINTS_WITHIN_S = 5.0
 _PROGRAM = """
 import runpy
+from gateway.edge.plain_request import PlainRequestReader
+from gateway.edge.reply_writer import ReplyWriter
 from gateway.net.coroutine_driver import CoroutineDriver
+from gateway.upstream.http1 import connection
 CoroutineDriver.always_in_task = True
+PlainRequestReader.read = lambda self, data: None
+ReplyWriter._send = ReplyWriter._send_in_time
+connection.known_head = lambda data: None
 runpy.run_module("gateway", run_name="__main__", alter_sys=True)
 """
 IN_TASKS = ("-c", _PROGRAM)
-"""Runs `gateway` as `launcher` does, with a task for every exchange."""
+"""Runs `gateway` as `launcher` does, but what is unusual happens to every exchange: it has a task, the parser reads its
+request and its reply, and the reply is written as large ones are."""
 launcher: tuple[str, ...] = ("-m", "gateway")
 """What Python is told to run; `pytest --in-tasks` changes it."""
 
