@@ -131,8 +131,8 @@ class Activity:
 
     def _count_error(self, x: Exchange, kind: ErrorKind, row: _Row, at: int) -> None:
         decision = x.decision
-        refused = decision is not None and not decision.allowed and not x.peeked
-        alike = (kind, decision.refused_by if decision is not None and refused else ())
+        refused_by = () if decision is None or decision.allowed or x.peeked else decision.refused_by
+        alike = (kind, refused_by)
         counts = row.errors.get(alike)
         if counts is None:
             if self._kinds_of_errors >= MOST_ROWS:

@@ -199,10 +199,13 @@ class StoredKeys:
         """
         throttled = None
         if stale is None and proof not in self._inherited:
+            until_s = self._unknown.get(proof)
+            if until_s is not None and self._monotonic() < until_s:
+                self._results["refused"].inc()
+                return GatewayError(nobody)
             throttled = self._throttle.refusal(client)
-            refusal = self._refusal(proof, throttled, nobody)
-            if refusal is not None:
-                return refusal
+            if proof not in self._pending and (crowded := self._crowded(throttled)) is not None:
+                return crowded
         lookup = self._pending.get(proof)
         if lookup is None:
             lookups = self._lookups if throttled is None else self._throttled_lookups
@@ -233,14 +236,8 @@ class StoredKeys:
         put_bounded(self._known, proof, known, self._most)
         return known
 
-    def _refusal(self, proof: str, throttled: GatewayError | None, nobody: Fault) -> GatewayError | None:
-        """Return why `proof` is not looked up, None if it is. `throttled` is set for a client that guesses."""
-        until_s = self._unknown.get(proof)
-        if until_s is not None and self._monotonic() < until_s:
-            self._results["refused"].inc()
-            return GatewayError(nobody)
-        if proof in self._pending:
-            return None
+    def _crowded(self, throttled: GatewayError | None) -> GatewayError | None:
+        """Return why no further proof is looked up now, None if it is. `throttled` is set for a client that guesses."""
         if throttled is not None:
             if len(self._throttled_lookups) < MAX_THROTTLED:
                 return None

@@ -1,7 +1,5 @@
 """Answers that no ordinary call to a service gives: errors, preflights, the gateway's own endpoints and tunnels."""
 
-from inspect import isawaitable
-
 from gateway.exchange import Exchange, Reply
 from gateway.kernel.faults import INTERNAL_ERROR, METHOD_NOT_ALLOWED, GatewayError
 from gateway.kernel.http.cors import CorsPolicy
@@ -37,7 +35,7 @@ async def answer_error(parts: Parts, x: Exchange, error: Exception) -> Reply:
 
 
 async def answer_preflight(parts: Parts, x: Exchange, policy: CorsPolicy) -> Reply | GatewayError:
-    """Answer a preflight, within the limits of its client address. Raises GatewayError."""
+    """Return the answer to a preflight, or why it is refused: it has the limits of its client address."""
     limits = parts.table.cross_origin
     assert limits is not None
     caller = x.caller = parts.visitors.find(x.client, PREFLIGHTS, limits.windows, limits.tag)
@@ -80,7 +78,7 @@ async def _peek(parts: Parts, x: Exchange) -> None:
     try:
         if x.caller is None:
             found = identify(x, parts.credentials, parts.callers, parts.clock.wall())
-            found = await found if isawaitable(found) else found
+            found = found if isinstance(found, (Caller, GatewayError)) else await found
             if isinstance(found, GatewayError):
                 return
             x.caller = found

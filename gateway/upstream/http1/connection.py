@@ -246,9 +246,9 @@ class UpstreamConnection(UploadingSocket):
     def _finish(self, waiter: Waiter[Answer], answer: Answer, idle_hint_s: float | None) -> None:
         """Finish the call with `answer`, which is complete."""
         if waiter.done:  # cancelled just now: the reply belongs to no other caller
-            self._end_call(NEVER_AMBIGUOUS, None)
-        else:
-            self._end_call(answer.status, idle_hint_s)
+            self._ambiguous_from = 0
+        self._end_call(answer.status, idle_hint_s)
+        if not waiter.done:
             waiter.set_result(answer)
 
     def _end_call(self, status: int, idle_hint_s: float | None) -> None:
