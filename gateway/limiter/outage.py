@@ -166,13 +166,19 @@ class Outage:
     def _commit(
         self, claim: Claim, unit: str, counted: Reservation | None, amounts: Mapping[str, int], *, succeeded: bool
     ) -> None:
-        """Charge the meters. Nobody waits for Redis here, because it has cost this call its time already."""
+        """Charge the meters. Nobody waits for Redis here, because it has cost this call its time already.
+
+        What is owed is written down before the client has its reply: then it has a call that is charged, or no reply.
+        """
         updates = reports(claim.postings, amounts) if succeeded else []
         if counted is not None:
             counted.commit(amounts, succeeded=succeeded)
             self._journal.meters_changed([posting.key for posting in claim.postings])
             updates += charges(claim.postings, unit) if succeeded else []
-        if updates:
+        if updates and self.phase == "away":
+            self.settlements.keep(self.settlements.command(updates, claim.tag, unit), claim.tag)
+            self._journal.write()
+        elif updates:
             self.settlements.send(updates, claim.tag, unit)
 
     def _is_owed(self) -> bool:

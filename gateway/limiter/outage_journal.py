@@ -90,6 +90,25 @@ class OutageJournal:
             self._meters.update(keys)
             self._write_soon()
 
+    def write(self) -> None:
+        """Write down at once what has changed."""
+        self._scheduled = False
+        if self._memory is None:
+            return
+        entries = self._settlements.entries
+        records: list[Record] = [self._bucket(key) for key in self._buckets]
+        records += [record for key in self._meters if (record := self._meter(key)) is not None]
+        records += [
+            OwedRecord(number, *entries[number]) if number in entries else PaidRecord(number)
+            for number in self._numbers
+        ]
+        if not self._memory.used:
+            records.insert(0, self._gateways_record())
+        changed = bool(self._buckets or self._meters or self._numbers)
+        self._forget_changes()
+        if changed and not self._memory.append(encoded(records)):
+            self.rewrite()
+
     def rewrite(self) -> None:
         """Replace all that was written by what counts now. What does not fit is not kept: some 200,000 debts do."""
         if self._memory is not None:
@@ -182,24 +201,7 @@ class OutageJournal:
     def _write_soon(self) -> None:
         if not self._scheduled:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._write)
-
-    def _write(self) -> None:
-        self._scheduled = False
-        assert self._memory is not None
-        entries = self._settlements.entries
-        records: list[Record] = [self._bucket(key) for key in self._buckets]
-        records += [record for key in self._meters if (record := self._meter(key)) is not None]
-        records += [
-            OwedRecord(number, *entries[number]) if number in entries else PaidRecord(number)
-            for number in self._numbers
-        ]
-        if not self._memory.used:
-            records.insert(0, self._gateways_record())
-        changed = bool(self._buckets or self._meters or self._numbers)
-        self._forget_changes()
-        if changed and not self._memory.append(encoded(records)):
-            self.rewrite()
+            asyncio.get_running_loop().call_soon(self.write)
 
     def _forget_changes(self) -> None:
         self._buckets.clear()

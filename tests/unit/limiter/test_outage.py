@@ -9,6 +9,7 @@ from gateway.kernel.faults import GatewayError
 from gateway.kernel.limits.token_bucket import Claim, OnFailure, Window
 from gateway.limiter.interface import LimiterState
 from gateway.limiter.outage_memory import OutageMemory
+from gateway.limiter.outage_records import OwedRecord, decoded
 from gateway.limiter.redis_limiter import RedisLimiter
 from tests.fakes import turn
 from tests.limiter_load import until
@@ -112,6 +113,16 @@ async def test_a_dead_worker_leaves_its_share_and_its_debts(redis_server: RedisP
         assert (used(redis_server, "count"), used(redis_server, "level")) == (12, 12)
         assert await available(redis_server) == 12
         assert process.memory.used == 0
+
+
+async def test_a_call_is_charged_even_if_its_worker_dies_with_the_reply(redis_server: RedisProcess) -> None:
+    process = Process(redis_server.url)
+    async with outage(redis_server, process):
+        reservation = (await process.limiter.decide(asks(COUNT))).reservation
+        assert reservation is not None
+        reservation.commit({}, succeeded=True)
+        written = decoded(process.memory.read())  # before the loop goes round, and the reply is sent
+        assert sum(isinstance(record, OwedRecord) for record in written) == 1
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
