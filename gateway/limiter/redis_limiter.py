@@ -33,7 +33,7 @@ from gateway.limiter.refusals import RememberedRefusals
 from gateway.limiter.settlements import SCRIPT as SETTLE
 from gateway.redis_client.address import RedisConnectionError
 from gateway.redis_client.client import redis_store
-from gateway.redis_client.connection import RedisReply, pack, sha_of
+from gateway.redis_client.connection import PendingReply, RedisReply, pack, sha_of
 from gateway.redis_client.status import RedisStatus, StateListener
 
 SCRIPT = files("gateway.limiter").joinpath("scripts/bucket.lua").read_bytes()
@@ -189,21 +189,38 @@ class RedisLimiter:
             if metered.allowed and self._refusals.by_claim:
                 self._refusals.forget(claim.keys)
             return metered
+        asked_s = self._monotonic()
+        asked = self.ask(claim, asked_s)
+        return asked if isinstance(asked, Decision) else self.decided(claim, await asked, asked_s)
+
+    def ask(self, claim: Claim, now_s: float) -> Decision | PendingReply:
+        """Begin what `decide` does for a claim without postings, at `now_s` of the monotonic clock.
+
+        Return the decision when it needs no reply of Redis, and otherwise what Redis's reply is awaited by, which is
+        not done yet; `decided` makes the decision of it. Who gives up cancels it. Raises GatewayError
+        LIMITER_UNAVAILABLE.
+        """
         if not claim.windows:
             return UNLIMITED
-        asked_s = self._monotonic()
-        if self._refusals.by_claim and (refused := self._refusals.find(claim, asked_s)) is not None:
+        if self._refusals.by_claim and (refused := self._refusals.find(claim, now_s)) is not None:
             return refused
-        reply = await self._store.call(self._commands.get(claim) or self._pack(claim), claim.tag)
-        if isinstance(reply, list):
-            over = shadows_over(reply[len(claim.windows) + 2 :]) if claim.shadowed else ()
-            decided = decision("redis", reply[2:], claim, reply[1], over, allowed=reply[0] == 1)
-            if not decided.allowed:
-                self._refusals.remember(claim, reply, asked_s)
-            elif self._refusals.by_claim:
-                self._refusals.forget(claim.keys)
-            return decided
-        return self._without_redis(claim, reply)
+        asked = self._store.send(self._commands.get(claim) or self._pack(claim), claim.tag)
+        return self.decided(claim, asked.result(), now_s) if asked.done else asked
+
+    def decided(self, claim: Claim, reply: RedisReply, asked_s: float) -> Decision:
+        """Return the decision about a claim for which Redis was asked at `asked_s`, and which got `reply`.
+
+        Raises GatewayError LIMITER_UNAVAILABLE.
+        """
+        if not isinstance(reply, list):
+            return self._without_redis(claim, reply)
+        over = shadows_over(reply[len(claim.windows) + 2 :]) if claim.shadowed else ()
+        decided = decision("redis", reply[2:], claim, reply[1], over, allowed=reply[0] == 1)
+        if not decided.allowed:
+            self._refusals.remember(claim, reply, asked_s)
+        elif self._refusals.by_claim:
+            self._refusals.forget(claim.keys)
+        return decided
 
     def _without_redis(self, claim: Claim, failure: RedisReply) -> Decision:
         """Decide because of `failure`. Raises GatewayError LIMITER_UNAVAILABLE."""

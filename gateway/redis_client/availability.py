@@ -9,6 +9,11 @@ from collections.abc import Callable
 FAILURES_TO_AWAY = 3
 FIRST_DELAY_S = 0.1
 LONGEST_DELAY_S = 1.0
+FOR_ALL = frozenset({
+    "BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "MOVED", "NOAUTH", "NOPERM", "NOREPLICAS", "NOSCRIPT",
+    "OOM", "READONLY",
+})  # fmt: skip
+"""Redis's error codes for what every other call would have met as well."""
 
 
 class Availability:
@@ -37,8 +42,11 @@ class Availability:
         """Note that the server is away for every call, not only for the one that found out."""
         self.is_away = True
 
-    def failed(self) -> None:
-        """Note that a call failed, perhaps it alone."""
+    def failed(self, reason: str) -> None:
+        """Note that a call failed for `reason` (of a RedisConnectionError), perhaps it alone."""
+        if reason in FOR_ALL:
+            self.lost()
+            return
         self.failures += 1
         if self.failures >= FAILURES_TO_AWAY:
             self.lost()

@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeAlias
 from gateway.net.redis_url import parse
 from gateway.redis_client.address import RedisAddress, RedisEndpoint
 from gateway.redis_client.cluster import RedisCluster
-from gateway.redis_client.connection import RedisReply
+from gateway.redis_client.connection import PendingReply, RedisReply
 from gateway.redis_client.sentinel import SentinelAddress
 from gateway.redis_client.server import RedisServer
 from gateway.redis_client.status import RedisServerStatus, StateListener
@@ -37,6 +37,10 @@ class RedisStore(Protocol):
 
         `tag` is the hash tag of all keys of `command`.
         """
+        ...
+
+    def send(self, command: bytes, tag: str) -> PendingReply:
+        """Return what `call` waits for. It is done already when it is known that there will be no reply."""
         ...
 
 

@@ -8,13 +8,23 @@ is found. Callers whose slots no node serves fail; the others do not notice.
 import asyncio
 from binascii import crc_hqx
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import count
 from typing import TypeAlias, cast
 
 from gateway.net.redis_url import RedisUrl, server_url
 from gateway.redis_client.address import RedisAddress, RedisConnectionError
 from gateway.redis_client.availability import Availability
-from gateway.redis_client.connection import LOST, TIMEOUT, RedisConnection, RedisReply, pack
+from gateway.redis_client.connection import (
+    LOST,
+    TIMEOUT,
+    PendingReply,
+    RedisConnection,
+    RedisReply,
+    SentCommand,
+    answered,
+    pack,
+)
 from gateway.redis_client.server import AWAY, CANCEL_AGAIN_S, ELSEWHERE, SETUP_TIMEOUT_S, RedisServer
 from gateway.redis_client.status import RedisServerStatus, StateListener
 
@@ -72,6 +82,7 @@ class RedisCluster:
         self._first_report = asyncio.Event()
         self._map_task: asyncio.Task[None] | None = None
         self._retiring: set[asyncio.Task[None]] = set()
+        self._redirected: set[asyncio.Task[None]] = set()
         self._closed = True
 
     def __repr__(self) -> str:
@@ -105,20 +116,32 @@ class RedisCluster:
 
     async def call(self, command: bytes, tag: str) -> RedisReply:
         """See `RedisStore.call`."""
+        return await self.send(command, tag)
+
+    def send(self, command: bytes, tag: str) -> PendingReply:
+        """See `RedisStore.send`."""
         slot = crc_hqx(tag.encode(), 0) % SLOTS
         address = self._owners[slot]
         if address is None or self._closed:
-            return AWAY
-        deadline = self._loop.time() + self._timeout_s
-        reply = await self._node(address).call(command, deadline=deadline)
-        if isinstance(reply, RedisConnectionError) and reply.reason in ELSEWHERE:
-            return await self._follow(reply, command, slot, address, deadline)
-        return reply
+            return answered(AWAY)
+        return self._node(address).send(command, redirect=partial(self._redirect, slot, address))
 
-    async def _follow(
-        self, reply: RedisConnectionError, command: bytes, slot: int, address: NodeAddress, deadline: float
+    def _redirect(self, slot: int, address: NodeAddress, sent: SentCommand, reply: RedisConnectionError) -> None:
+        task = self._loop.create_task(self._follow(slot, address, sent, reply))
+        self._redirected.add(task)
+        task.add_done_callback(self._redirected.discard)
+
+    async def _follow(self, slot: int, address: NodeAddress, sent: SentCommand, reply: RedisConnectionError) -> None:
+        """Complete a command that the node at `address` has redirected, unless its caller gives up."""
+        found = await self._ask_others(slot, address, sent, reply)
+        if not sent[1].done:
+            sent[1].set_result(found)
+
+    async def _ask_others(
+        self, slot: int, address: NodeAddress, sent: SentCommand, reply: RedisConnectionError
     ) -> RedisReply:
         """Send the call where the node at `address` redirects it: for good (MOVED), once (ASK) or later (TRYAGAIN)."""
+        deadline, waiter, command, _ = sent
         for _ in range(MOST_REDIRECTIONS):
             after_ask = reply.reason == "ASK"
             if reply.reason == "TRYAGAIN":
@@ -130,7 +153,7 @@ class RedisCluster:
                 self._owners[slot] = address
                 self._used.add(address)
                 self._wanted.set()
-            if self._closed or self._loop.time() >= deadline:
+            if self._closed or waiter.done or self._loop.time() >= deadline:
                 return TIMEOUT
             answer = await self._node(address).call(command, deadline=deadline, after_ask=after_ask)
             if not isinstance(answer, RedisConnectionError) or answer.reason not in ELSEWHERE:

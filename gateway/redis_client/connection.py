@@ -7,12 +7,12 @@ to match them: a waiter that gave up stays in the queue, and its reply is droppe
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import Enum
 from hashlib import sha1
 from itertools import takewhile
 from math import inf
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import hiredis
 
@@ -22,9 +22,6 @@ from gateway.redis_client.address import RedisConnectionError
 STUCK_AFTER_TIMEOUTS = 2
 """A connection is given up when its oldest reply is overdue by as many time-outs again."""
 GRACE_S = 0.001
-_EVALSHA = b"$7\r\nEVALSHA\r\n$40\r\n"
-_LONGEST_COUNT = 10
-"""Bytes before the name of a command, at most: they say how many parts it has."""
 TIMEOUT = RedisConnectionError("timeout")
 LOST = RedisConnectionError("lost")
 
@@ -32,23 +29,31 @@ RedisReply: TypeAlias = list[int] | bytes | int | RedisConnectionError
 PendingReply: TypeAlias = Waiter[RedisReply]
 
 
+class ReplyHandler(Protocol):
+    """Gets a reply in place of the waiter of its command, which it completes, now or later, with this or another one.
+
+    Only while the waiter is not done.
+    """
+
+    def __call__(self, connection: "RedisConnection", sent: "SentCommand", reply: RedisReply) -> None:
+        """Complete the waiter, or begin what will complete it."""
+        ...
+
+
+SentCommand: TypeAlias = tuple[float, PendingReply, bytes, ReplyHandler | None]
+"""The deadline of a command, its waiter, the command itself, and who handles failures. A tuple is made quickest."""
+
+
+def answered(reply: RedisReply) -> PendingReply:
+    """Return a waiter that has `reply` already."""
+    waiter: PendingReply = Waiter()
+    waiter.set_result(reply)
+    return waiter
+
+
 def pack(*parts: bytes) -> bytes:
     """Return a command in Redis's wire format."""
     return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
-
-
-def by_eval(command: bytes, scripts: Mapping[bytes, bytes]) -> bytes:
-    """Return an EVALSHA as the EVAL with its script; any other command or script unchanged."""
-    begin = command.find(_EVALSHA)
-    script = scripts.get(command[begin + len(_EVALSHA) :][:40]) if 0 < begin < _LONGEST_COUNT else None
-    if script is None:
-        return command
-    return b"%b$4\r\nEVAL\r\n$%d\r\n%b%b" % (
-        command[:begin],
-        len(script),
-        script,
-        command[begin + len(_EVALSHA) + 40 :],
-    )
 
 
 def sha_of(script: bytes) -> bytes:
@@ -72,7 +77,8 @@ class RedisConnectionState(Enum):
 class RedisConnection(asyncio.Protocol):
     """A connection in one of the states of RedisConnectionState.
 
-    `on_end(connection, failure)` is called once, when it is lost or stuck, and not after `close`.
+    `on_end(connection, failure)` is called once, when it is lost or stuck, and not after `close`. `doubted` is for its
+    owner to set: whether handlers get every reply, because a call has failed, and not only failures.
     """
 
     def __init__(
@@ -85,7 +91,8 @@ class RedisConnection(asyncio.Protocol):
         self._timeout_s = timeout_s
         self._on_end: Callable[[RedisConnection, RedisConnectionError], None] | None = on_end
         self._reader = hiredis.Reader(protocolError=RedisConnectionError, replyError=RedisConnectionError)
-        self._waiters: deque[tuple[float, PendingReply]] = deque()
+        self._waiters: deque[SentCommand] = deque()
+        self.doubted = False
         self._unsent: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
         self._expires_at = inf
@@ -108,18 +115,22 @@ class RedisConnection(asyncio.Protocol):
         self._transport.set_protocol(self)
         self.state = RedisConnectionState.OPEN
 
-    def send(self, command: bytes, deadline: float) -> PendingReply:
-        """Return what the reply to `command` is awaited by.
+    def send(
+        self, command: bytes, deadline: float, handler: ReplyHandler | None = None, waiter: PendingReply | None = None
+    ) -> PendingReply:
+        """Return what the reply to `command` is awaited by: `waiter`, or a new one.
 
-        It is never an exception; TIMEOUT at `deadline` (of the loop's clock).
+        It is never an exception; TIMEOUT at `deadline` (of the loop's clock). `handler` is for replies that are
+        failures.
 
         Callers are answered in order, so of two the one that asked first should have the earlier deadline.
         """
-        waiter: PendingReply = Waiter()
+        if waiter is None:
+            waiter = Waiter()
         if self._transport is None:
             waiter.set_result(LOST)
             return waiter
-        self._waiters.append((deadline, waiter))
+        self._waiters.append((deadline, waiter, command, handler))
         if not self._unsent:
             self._loop.call_soon(self._flush)
         self._unsent.append(command)
@@ -138,8 +149,11 @@ class RedisConnection(asyncio.Protocol):
         try:
             self._reader.feed(data)
             while (reply := gets()) is not False:
-                _, waiter = waiters.popleft()
-                if not waiter.done:
+                sent = waiters.popleft()
+                waiter = sent[1]
+                if type(reply) is RedisConnectionError or self.doubted:
+                    self._handle(sent, reply)
+                elif not waiter.done:
                     waiter.set_result(reply)
         except (RedisConnectionError, IndexError):
             self._end(RedisConnectionError("protocol: not a reply, or one that nobody asked for"))
@@ -179,9 +193,8 @@ class RedisConnection(asyncio.Protocol):
             due = list(takewhile(lambda each: each[0] <= now, self._waiters))
             next_at = self._waiters[len(due)][0] if len(due) < len(self._waiters) else inf
             self._expire_at(min(stuck_at, next_at))
-            for _, waiter in due:  # last, because callers go on at once
-                if not waiter.done:
-                    waiter.set_result(TIMEOUT)
+            for sent in due:  # last, because callers go on at once
+                self._handle(sent, TIMEOUT)
 
     def _end(self, failure: RedisConnectionError) -> None:
         self.state = RedisConnectionState.CLOSED
@@ -196,6 +209,13 @@ class RedisConnection(asyncio.Protocol):
             on_end, self._on_end = self._on_end, None
             on_end(self, failure)  # first, so that callers that go on find the connection gone
         while self._waiters:
-            _, waiter = self._waiters.popleft()
-            if not waiter.done:
-                waiter.set_result(failure)
+            self._handle(self._waiters.popleft(), failure)
+
+    def _handle(self, sent: SentCommand, reply: RedisReply) -> None:
+        _, waiter, _, handler = sent
+        if waiter.done:
+            return
+        if handler is None:
+            waiter.set_result(reply)
+        else:
+            handler(self, sent, reply)

@@ -8,22 +8,29 @@ have been done; unless the server replied that it was not: it has forgotten the 
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
 
-from gateway.net.coroutine_driver import in_task
+from gateway.net.waiter import Waiter
 from gateway.redis_client.address import RedisConnectionError, RedisEndpoint
 from gateway.redis_client.availability import Availability
-from gateway.redis_client.connection import LOST, TIMEOUT, RedisConnection, RedisReply, by_eval, pack, sha_of
+from gateway.redis_client.connection import (
+    LOST,
+    TIMEOUT,
+    PendingReply,
+    RedisConnection,
+    RedisReply,
+    SentCommand,
+    answered,
+    pack,
+)
+from gateway.redis_client.scripts import ServerScripts
 from gateway.redis_client.status import RedisServerStatus, StateListener
 
 SETUP_TIMEOUT_S = 1.0
 """The time-out of connections that no request waits for, in seconds. A TLS handshake may take longer than a decision.
 """
 CANCEL_AGAIN_S = 0.05
-FOR_ALL = frozenset({
-    "BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "MOVED", "NOAUTH", "NOPERM", "NOREPLICAS", "NOSCRIPT",
-    "OOM", "READONLY",
-})  # fmt: skip
-"""Redis's error codes for what every other call would have met as well."""
 ELSEWHERE = frozenset({"ASK", "MOVED", "TRYAGAIN"})
 """A cluster node's error codes for a key that it does not have, or not all of.
 
@@ -31,8 +38,9 @@ It is healthy, and the call was not done.
 """
 AWAY = RedisConnectionError("away")
 ASKING = pack(b"ASKING")
-_NO_SUCH_COMMAND = frozenset({"ERR", "NOPERM"})
-"""Error codes of SCRIPT where it is not known, or not allowed."""
+
+Redirect: TypeAlias = Callable[[SentCommand, RedisConnectionError], None]
+"""Completes the waiter of a command to which a node has replied that the key is elsewhere."""
 
 
 class RedisServer:
@@ -40,9 +48,8 @@ class RedisServer:
 
     `scripts` are loaded into every server that is reached; where SCRIPT is refused, calls carry theirs. `probe` returns
     a command that uses one as calls will: only a server that does it within `timeout_s`, the budget of a call, is up.
-    `on_state` is called when the server is reached or found away for the first time, and at each change
-    after that. `reason` is the text of a RedisConnectionError, "" when up. For a node `in_cluster` ELSEWHERE is a reply
-    like others.
+    `on_state` is called when the server is reached or found away for the first time, and at each change after that.
+    `reason` is the text of a RedisConnectionError, "" when up. For a node `in_cluster` ELSEWHERE is no failure.
     """
 
     def __init__(
@@ -57,9 +64,7 @@ class RedisServer:
     ) -> None:
         self.address = address
         self._timeout_s = timeout_s
-        self._scripts = {sha_of(script): script for script in scripts}
-        self._loads = [pack(b"SCRIPT", b"LOAD", script) for script in scripts]
-        self._by_eval = False
+        self._scripts = ServerScripts(scripts)
         self._probe = probe
         self._on_state = on_state
         self._elsewhere = ELSEWHERE if in_cluster else frozenset()
@@ -68,7 +73,7 @@ class RedisServer:
         self._connection: RedisConnection | None = None
         self._arrival = asyncio.Event()
         self._connecting: asyncio.Task[None] | None = None
-        self._reloading = False
+        self._waiting: set[asyncio.Task[None]] = set()
 
     @property
     def up(self) -> bool | None:
@@ -115,70 +120,94 @@ class RedisServer:
         self._give_up()
 
     async def call(
+        self, command: bytes, tag: str = "", *, deadline: float | None = None, after_ask: bool = False
+    ) -> RedisReply:
+        """Return what `send` does, for a coroutine. Raises nothing."""
+        return await self.send(command, tag, deadline=deadline, after_ask=after_ask)
+
+    def send(
         self,
         command: bytes,
         tag: str = "",  # noqa: ARG002 - chooses a node where there are several
         *,
         deadline: float | None = None,
         after_ask: bool = False,
-    ) -> RedisReply:
-        """Return the server's reply, or a RedisConnectionError for why there is none. Raises nothing.
+        redirect: Redirect | None = None,
+    ) -> PendingReply:
+        """Return what the server's reply is awaited by, or a RedisConnectionError for why there is none.
 
-        `tag` chooses the node where there are several. `deadline` is of the loop's clock, None for a whole budget from
-        now on. `after_ask` is for a node that is about to get the key, and was named by the one that still has it.
+        It is done already when it is known that there is none. `tag` chooses the node where there are several.
+        `deadline` is of the loop's clock, None for a whole budget from now on. `after_ask` is for a node that is about
+        to get the key, and was named by the one that still has it. `redirect` completes the waiter of a command that
+        gets a reply of ELSEWHERE.
         """
-        if self._availability.is_away:
-            return AWAY
+        connection = self._connection
+        if connection is None and self._availability.is_away:
+            return answered(AWAY)
         if deadline is None:
             deadline = self._loop.time() + self._timeout_s
-        connection = self._connection or await self._next_connection(deadline)
+        handler = self._handle if redirect is None else partial(self._handle, redirect=redirect)
         if connection is None:
-            return LOST
+            sent = (deadline, Waiter[RedisReply](), command, handler)
+            self._send_on_next(sent, LOST, after_ask=after_ask)
+            return sent[1]
         if after_ask:
             connection.send(ASKING, deadline)
-        reply = await connection.send(command, deadline)
+        return connection.send(command, deadline, handler)
+
+    def _handle(
+        self, connection: RedisConnection, sent: SentCommand, reply: RedisReply, *, redirect: Redirect | None = None
+    ) -> None:
+        """Send a command again whose first reply says that it was not done; other replies are the last ones."""
+        deadline, waiter, command, _ = sent
+        last = partial(self._handle_last, redirect=redirect)
+        failure = reply if isinstance(reply, RedisConnectionError) else None
+        if failure is not None and failure.reason == "READONLY":
+            self._reconnect(connection, failure)
+            self._send_on_next((deadline, waiter, command, last), failure)
+        elif failure is not None and failure.reason == "NOSCRIPT" and connection is self._connection:
+            command = self._scripts.once_more(command, connection, deadline)
+            if self._elsewhere:  # no harm where the first one was not needed
+                connection.send(ASKING, deadline)
+            connection.send(command, deadline, last, waiter)
+        else:
+            last(connection, sent, reply)
+
+    def _handle_last(
+        self, connection: RedisConnection, sent: SentCommand, reply: RedisReply, *, redirect: Redirect | None
+    ) -> None:
         if not isinstance(reply, RedisConnectionError):
-            if self._availability.failures:
-                self._availability.reached()
-            return reply
-        if reply.reason in self._elsewhere:
-            return reply
-        if reply.reason == "NOSCRIPT" and connection is self._connection:
-            if self._by_eval:
-                command = by_eval(command, self._scripts)
-            else:
-                self._reload(connection, deadline)
+            self._availability.reached()
+            connection.doubted = False
+        elif reply.reason in self._elsewhere:
+            if redirect is not None:
+                redirect(sent, reply)
+                return
+        elif connection is self._connection:
+            self._failed(connection, reply)
+        sent[1].set_result(reply)
+
+    def _send_on_next(self, sent: SentCommand, otherwise: RedisConnectionError, *, after_ask: bool = False) -> None:
+        """Send a command when there is a connection again; if that is too late, its reply is `otherwise`."""
+        task = self._loop.create_task(self._wait_and_send(sent, otherwise, after_ask=after_ask))
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
+
+    async def _wait_and_send(self, sent: SentCommand, otherwise: RedisConnectionError, *, after_ask: bool) -> None:
+        deadline, waiter, command, handler = sent
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._arrival.wait()
+        except TimeoutError:
+            if not waiter.done:
+                self._away(TIMEOUT)
+        connection = self._connection
+        if connection is not None and not waiter.done:
             if after_ask:
                 connection.send(ASKING, deadline)
-            reply = await connection.send(command, deadline)
-        elif reply.reason == "READONLY":
-            self._reconnect(connection, reply)
-            connection = await self._next_connection(deadline)
-            if connection is None:
-                return reply
-            reply = await connection.send(command, deadline)
-        if (
-            isinstance(reply, RedisConnectionError)
-            and connection is self._connection
-            and reply.reason not in self._elsewhere
-        ):
-            self._failed(reply)
-        return reply
-
-    def _reload(self, connection: RedisConnection, deadline: float) -> None:
-        """Load the scripts that Redis has forgotten.
-
-        Replies come in order, so one loading serves all commands after it.
-        """
-        if not self._reloading:
-            self._reloading = True
-            last = [connection.send(load, deadline) for load in self._loads][-1]
-            last.resume = self._reloaded
-            if last.done:
-                self._reloaded()
-
-    def _reloaded(self) -> None:
-        self._reloading = False
+            connection.send(command, deadline, handler, waiter)
+        elif not waiter.done:
+            waiter.set_result(otherwise)
 
     def _reconnect(self, connection: RedisConnection, readonly: RedisConnectionError) -> None:
         """Find the present primary, for which calls wait, because the server is a replica now.
@@ -191,20 +220,9 @@ class RedisServer:
             self._connect(at_once=True)
             connection.close(readonly)
 
-    async def _next_connection(self, deadline: float) -> RedisConnection | None:
-        await in_task()
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self._arrival.wait()
-        except TimeoutError:
-            self._away(TIMEOUT)
-        return self._connection
-
-    def _failed(self, failure: RedisConnectionError) -> None:
-        if failure.reason in FOR_ALL:
-            self._availability.lost()
-        else:
-            self._availability.failed()
+    def _failed(self, connection: RedisConnection, failure: RedisConnectionError) -> None:
+        connection.doubted = True
+        self._availability.failed(failure.reason)
         if self._availability.is_away:
             self._give_up()
             self._away(failure)
@@ -268,26 +286,14 @@ class RedisServer:
         connection = RedisConnection(self._loop, self._timeout_s, self._ended)
         connection.take_over(writer)
         try:
-            await self._load(connection, setup_s)
-            probe = by_eval(self._probe(), self._scripts) if self._by_eval else self._probe()
+            if (unusable := await self._scripts.load(connection, setup_s)) is not None:
+                self._raise_error(unusable)
+            probe = self._scripts.carried_by(self._probe())
             self._raise_error(await connection.send(probe, self._loop.time() + self._timeout_s))
         except BaseException:
             connection.close()
             raise
         return connection
-
-    async def _load(self, connection: RedisConnection, setup_s: float) -> None:
-        """Load the scripts.
-
-        A proxy before Redis may know EVAL and not SCRIPT: some reply so, others cut the connection.
-        """
-        for load in () if self._by_eval else self._loads:
-            reply = await connection.send(load, self._loop.time() + setup_s)
-            if isinstance(reply, RedisConnectionError) and (reply is LOST or reply.reason in _NO_SUCH_COMMAND):
-                self._by_eval = True
-                if reply is not LOST:
-                    return
-            self._raise_error(reply)
 
     def _raise_error(self, reply: RedisReply) -> None:
         if isinstance(reply, RedisConnectionError) and reply.reason not in self._elsewhere:

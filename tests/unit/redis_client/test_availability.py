@@ -14,18 +14,21 @@ def test_it_is_away_after_the_third_failure_in_a_row() -> None:
     availability = Availability()
     availability.reached()
     for _ in range(FAILURES_TO_AWAY - 1):
-        availability.failed()
+        availability.failed("timeout")
     availability.reached()
     for _ in range(FAILURES_TO_AWAY - 1):
-        availability.failed()
+        availability.failed("timeout")
         assert not availability.is_away
-    availability.failed()
+    availability.failed("timeout")
     assert availability.is_away
     assert repr(availability) == "<Availability away, 3 failures in a row>"
 
 
 def test_it_is_away_at_once_when_every_call_would_fail() -> None:
     availability = Availability()
+    availability.reached()
+    availability.failed("READONLY")
+    assert availability.is_away
     availability.reached()
     availability.lost()
     assert availability.is_away

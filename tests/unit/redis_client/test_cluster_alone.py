@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from gateway.net.redis_url import parse
+from gateway.net.waiter import Waiter
 from gateway.redis_client.address import RedisConnectionError
 from gateway.redis_client.cluster import SLOTS, UNSERVED, RedisCluster
-from gateway.redis_client.connection import TIMEOUT, RedisReply
+from gateway.redis_client.connection import TIMEOUT, PendingReply, RedisReply, answered
+from gateway.redis_client.server import Redirect
 from gateway.redis_client.status import RedisServerStatus
 
 ADDRESS = ("127.0.0.1", 7000)
@@ -26,8 +28,12 @@ class GivenNode:
     def servers(self) -> list[RedisServerStatus]:
         return [STATUS]
 
-    async def call(self, command: bytes, **_: object) -> RedisReply:
-        return self._reply
+    def send(self, command: bytes, redirect: Redirect) -> PendingReply:
+        if not isinstance(self._reply, RedisConnectionError):
+            return answered(self._reply)
+        waiter: PendingReply = Waiter()
+        redirect((asyncio.get_running_loop().time(), waiter, command, None), self._reply)
+        return waiter
 
     async def close(self) -> None:
         """Do nothing."""
@@ -66,6 +72,15 @@ async def test_a_redirection_is_followed_within_the_time_of_the_call_only() -> N
     cluster = with_node(RedisConnectionError("MOVED 7 10.0.0.1:7001"), RecordedStates())
     assert await cluster.call(b"command", "tag") is TIMEOUT
     assert list(cluster._nodes) == [ADDRESS]
+
+
+async def test_a_redirection_is_not_followed_for_a_caller_that_has_given_up() -> None:
+    cluster = with_node(RedisConnectionError("TRYAGAIN keys are being moved"), RecordedStates())
+    given_up = cluster.send(b"command", "tag")
+    given_up.cancel()
+    await asyncio.gather(*cluster._redirected)
+    with pytest.raises(asyncio.CancelledError):
+        given_up.result()
 
 
 async def test_a_node_without_slots_is_kept_until_its_last_reply() -> None:

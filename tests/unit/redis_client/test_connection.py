@@ -13,9 +13,7 @@ from gateway.redis_client.connection import (
     PendingReply,
     RedisConnection,
     RedisConnectionState,
-    by_eval,
     pack,
-    sha_of,
 )
 
 TIMEOUT_S = 0.05
@@ -175,15 +173,6 @@ async def test_a_reply_that_waits_in_the_socket_is_not_late(peer: Peer) -> None:
     while time.monotonic() < still_until:
         pass
     assert await waiter == 1
-
-
-def test_a_script_travels_with_its_call() -> None:
-    script = b"return 1"
-    call = pack(b"EVALSHA", sha_of(script), b"1", b"key", b"argument")
-    assert by_eval(call, {sha_of(script): script}) == pack(b"EVAL", script, b"1", b"key", b"argument")
-    assert by_eval(call, {}) == call
-    other = pack(b"SET", b"key", call)
-    assert by_eval(other, {sha_of(script): script}) == other
 
 
 async def test_a_connection_shows_its_state(peer: Peer) -> None:

@@ -1,12 +1,19 @@
 """redis_client/server.py: what becomes of each reply, on connections whose replies are given."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from gateway.net.waiter import Waiter
 from gateway.redis_client.address import RedisConnectionError
-from gateway.redis_client.connection import LOST, RedisReply
-from gateway.redis_client.server import ASKING, RedisServer
+from gateway.redis_client.connection import (
+    LOST,
+    PendingReply,
+    RedisConnection,
+    RedisReply,
+    ReplyHandler,
+    SentCommand,
+)
+from gateway.redis_client.server import ASKING, AWAY, RedisServer
 from tests.fakes import turn
 
 MOVED, NO_SCRIPT = RedisConnectionError("MOVED 7 10.0.0.1:1"), RedisConnectionError("NOSCRIPT none")
@@ -18,14 +25,25 @@ class GivenReplies:
 
     def __init__(self, *replies: RedisReply) -> None:
         self.in_flight = 0
+        self.doubted = False
         self.sent: list[bytes] = []
         self.closed = False
         self._replies = list(replies)
 
-    def send(self, command: bytes, deadline: float) -> Waiter[RedisReply]:
+    def send(
+        self,
+        command: bytes,
+        deadline: float,
+        handler: ReplyHandler | None = None,
+        waiter: PendingReply | None = None,
+    ) -> PendingReply:
         self.sent.append(command)
-        waiter: Waiter[RedisReply] = Waiter()
-        waiter.set_result(self._replies.pop(0))
+        reply = self._replies.pop(0)
+        waiter = Waiter() if waiter is None else waiter
+        if handler is None:
+            waiter.set_result(reply)
+        else:
+            handler(cast("RedisConnection", self), (deadline, waiter, command, handler), reply)
         return waiter
 
     def close(self, failure: RedisConnectionError = LOST) -> None:
@@ -69,7 +87,7 @@ async def test_so_it_is_again_after_it_has_loaded_the_scripts() -> None:
     assert await server.call(b"command", after_ask=True) == 1
     assert [connection.sent[at] for at in (0, 1, 3, 4)] == [ASKING, b"command"] * 2
     assert b"LOAD" in connection.sent[2]
-    assert not server._reloading
+    assert not server._scripts._reloading
 
 
 async def test_a_redirection_is_a_reply_like_others() -> None:
@@ -93,3 +111,52 @@ async def test_a_call_that_waits_for_a_connection_gets_no_reply_when_there_will_
     await turn()
     await server.close()
     assert await calling is LOST
+
+
+async def test_a_call_whose_caller_gives_up_while_it_waits_for_a_connection_is_not_sent() -> None:
+    connection = GivenReplies(1)
+    server = Server(connection)
+    server._connection = None
+    server._arrival.clear()
+    waiting, given_up = server.send(b"waiting"), server.send(b"given up")
+    given_up.cancel()
+    server._connection = cast("RedisConnection", connection)
+    server._arrival.set()
+    assert await waiting == 1
+    assert connection.sent == [b"waiting"]
+
+
+async def test_a_caller_that_gives_up_finds_no_server_away() -> None:
+    server = Server()
+    given_up = server.send(b"command", deadline=0.0)
+    given_up.cancel()
+    await asyncio.gather(*server._waiting)
+    assert not server._availability.is_away
+    assert await server.send(b"command", deadline=0.0) is LOST
+    assert server._availability.is_away
+    assert server.send(b"command").value is AWAY
+
+
+async def test_failures_count_when_no_reply_comes_between_them() -> None:
+    failure = RedisConnectionError("ERR strange")
+    connection = GivenReplies(failure, failure, 1, failure, failure, failure)
+    server = Server(connection)
+    replies = [await server.call(b"command") for _ in range(5)]
+    assert replies == [failure, failure, 1, failure, failure]
+    assert server._connection is not None
+    assert await server.call(b"command") is failure
+    assert server._connection is None
+    await server.close()
+
+
+async def test_a_redirection_is_for_who_follows_it() -> None:
+    followed: list[object] = []
+
+    def follow(sent: SentCommand, reply: RedisConnectionError) -> None:
+        followed.append((sent[2], reply))
+        sent[1].set_result(7)
+
+    server = Server(GivenReplies(NO_SCRIPT, b"sha", b"OK", MOVED, 1))
+    assert await server.send(b"command", redirect=follow) == 7
+    assert await server.send(b"command", redirect=follow) == 1
+    assert followed == [(b"command", MOVED)]

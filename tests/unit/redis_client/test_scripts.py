@@ -1,7 +1,9 @@
-"""redis_client/server.py: a server, or a proxy before it, that refuses SCRIPT."""
+"""redis_client/scripts.py: a server, or a proxy before it, that refuses SCRIPT."""
 
 import asyncio
 
+from gateway.redis_client.connection import pack, sha_of
+from gateway.redis_client.scripts import by_eval
 from tests.redis_server import RedisProcess
 from tests.unit.redis_client.watched import Watch
 
@@ -40,3 +42,12 @@ async def test_a_proxy_that_cuts_the_connection_over_script_is_asked_without(
         assert await watched.answers()
         await watched.node.close()
         await asyncio.gather(ended.acquire(), ended.acquire())
+
+
+def test_a_script_travels_with_its_call() -> None:
+    script = b"return 1"
+    call = pack(b"EVALSHA", sha_of(script), b"1", b"key", b"argument")
+    assert by_eval(call, {sha_of(script): script}) == pack(b"EVAL", script, b"1", b"key", b"argument")
+    assert by_eval(call, {}) == call
+    other = pack(b"SET", b"key", call)
+    assert by_eval(other, {sha_of(script): script}) == other
