@@ -11,6 +11,7 @@ from gateway.kernel.http.request_fields import RequestHeaders
 from gateway.kernel.http.request_headers import forwarded_prefix
 from gateway.kernel.limits.quota import Reservation
 from gateway.kernel.limits.token_bucket import Claim, Decision
+from gateway.kernel.struct_attributes import set_as_slots
 from gateway.observe.exchange_series import ExchangeSeries
 from gateway.table import Caller, Route
 from gateway.table.public_urls import PublicOrigin, public_origin
@@ -61,6 +62,7 @@ class CacheUse(msgspec.Struct):
         return self.result in ("hit", "stale", "revalidated", "collapsed")
 
 
+@set_as_slots
 class Exchange(msgspec.Struct):
     """One request. The stages fill its fields from top to bottom.
 
@@ -169,6 +171,7 @@ class Exchange(msgspec.Struct):
         return f"<Exchange {self.request_id} {self.method} {self.route.id if self.route else '-'}>"
 
 
+@set_as_slots
 class Reply(msgspec.Struct):
     """The answer to the client.
 

@@ -4,6 +4,7 @@ from typing import Protocol
 
 import msgspec
 
+from gateway.kernel.struct_attributes import set_as_slots
 from gateway.kernel.traffic.retry import RetryBudget, RetryRules
 
 Fields = list[tuple[bytes, bytes]]
@@ -154,6 +155,7 @@ def line_value(head: bytes, name: bytes) -> str:
     return head.partition(b"\r\n%b: " % name)[2].partition(b"\r\n")[0].decode("latin-1")
 
 
+@set_as_slots
 class Answer(msgspec.Struct):
     """The answer of an upstream, with valid framing as far as it has arrived.
 
