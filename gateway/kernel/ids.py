@@ -18,6 +18,8 @@ _UUID = Struct("8s4s4s4s12s")
 _RANDOM_VALUES = 1 << 56
 """The random part of a trace id, by which it is sampled: https://www.w3.org/TR/trace-context-2/#random-trace-id-flag"""
 _NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
+_BEGUN_FLAGS, _SAMPLED_FLAGS = "02", "03"
+"""The flags of a trace that begins here, without and with that of a sampled one. The trace id is random."""
 
 
 class Ids:
@@ -58,10 +60,13 @@ class Ids:
         """Return whether a trace that begins here is sampled, by its last 56 bits: all who ask agree."""
         return self._threshold is not None and trace_id[-14:] >= self._threshold
 
-    def trace_and_span(self) -> tuple[str, str]:
-        """Return the ids of a trace that begins here (32 such digits, not all zero) and of its first span."""
+    def trace(self) -> tuple[str, str]:
+        """Begin a trace. Return its `traceparent` with the first span, and its id: 32 such digits, not all zero."""
         while not self._traces:
             digits = self.entropy(_BATCH_BYTES).hex()
             pairs = [(digits[at : at + 32], digits[at + 32 : at + 48]) for at in range(0, len(digits) - 47, 48)]
-            self._traces = [each for each in pairs if each[0] != _NO_TRACE and each[1] != _NO_SPAN]
+            self._traces = [self._begun(*each) for each in pairs if each[0] != _NO_TRACE and each[1] != _NO_SPAN]
         return self._traces.pop()
+
+    def _begun(self, trace_id: str, span_id: str) -> tuple[str, str]:
+        return f"00-{trace_id}-{span_id}-{_SAMPLED_FLAGS if self.samples(trace_id) else _BEGUN_FLAGS}", trace_id

@@ -18,9 +18,6 @@ _LENGTH_00 = 55
 _KNOWN_FLAGS = {f"{flags:02x}": f"{flags & 3:02x}" for flags in range(256)}
 """Sampled (1) and random (2). Of the others: "Vendors MUST set those to zero.\""""
 
-_BEGUN_FLAGS, _SAMPLED_FLAGS = "02", "03"
-"""The flags of a trace that begins here, without and with that of a sampled one. The trace id is random."""
-
 
 def join(header: str | None, ids: Ids) -> tuple[str, str]:
     """Return the `traceparent` for the upstream, and the trace id.
@@ -31,6 +28,4 @@ def join(header: str | None, ids: Ids) -> tuple[str, str]:
     if header is not None and _parent(header) and (len(header) == _LENGTH_00 or header[:2] != "00"):
         trace_id = header[3:35]
         return f"00-{trace_id}-{ids.span()}-{_KNOWN_FLAGS[header[53:55]]}", trace_id
-    trace_id, span_id = ids.trace_and_span()
-    flags = _SAMPLED_FLAGS if ids.samples(trace_id) else _BEGUN_FLAGS
-    return f"00-{trace_id}-{span_id}-{flags}", trace_id
+    return ids.trace()

@@ -37,7 +37,7 @@ def test_version_and_variant_replace_six_bits_and_nothing_else() -> None:
 
 def test_ids_do_not_repeat_across_batches() -> None:
     ids = Ids(os.urandom)
-    made = [make() for _ in range(2000) for make in (ids.request, ids.span, lambda: ids.trace_and_span()[0])]
+    made = [make() for _ in range(2000) for make in (ids.request, ids.span, lambda: ids.trace()[1])]
     assert len(set(made)) == len(made)
 
 
@@ -52,21 +52,21 @@ def test_one_batch_serves_many_ids() -> None:
     assert entropy.calls == 2
 
 
-def test_trace_and_span_ids_are_hexadecimal_and_never_zero() -> None:
+def test_trace_ids_and_span_ids_are_hexadecimal_and_never_zero() -> None:
     spans = Ids(Counting(bytes(4096), bytes(4088) + b"\x02" * 8))
     assert spans.span() == "02" * 8
     traces = Ids(Counting(bytes(4096), bytes(24 * 169) + b"\x02" * 24))
-    assert traces.trace_and_span() == ("02" * 16, "02" * 8)
+    assert traces.trace() == (f"00-{'02' * 16}-{'02' * 8}-02", "02" * 16)
     random = Ids(os.urandom)
-    assert all(re.fullmatch("[0-9a-f]{32}", random.trace_and_span()[0]) for _ in range(500))
+    assert all(re.fullmatch("[0-9a-f]{32}", random.trace()[1]) for _ in range(500))
     assert all(re.fullmatch("[0-9a-f]{16}", random.span()) for _ in range(500))
 
 
 def test_a_trace_that_begins_gets_both_ids_and_neither_is_zero() -> None:
-    assert Ids(Counting()).trace_and_span() == ("f" * 32, "f" * 16)
+    begun = (f"00-{'f' * 32}-{'f' * 16}-02", "f" * 32)
+    assert Ids(Counting()).trace() == begun
     for zeros in (bytes(16), b"\xff" * 16 + bytes(8), bytes(24)):
-        trace, span = Ids(Counting(zeros)).trace_and_span()
-        assert (trace, span) == ("f" * 32, "f" * 16)
+        assert Ids(Counting(zeros)).trace() == begun
 
 
 def test_a_share_of_traces_is_sampled_by_their_last_56_bits() -> None:
@@ -76,3 +76,4 @@ def test_a_share_of_traces_is_sampled_by_their_last_56_bits() -> None:
     assert [half.samples(trace) for trace in (low, middle, high)] == [False, True, True]
     assert [every.samples(trace) for trace in (low, middle, high)] == [True, True, True]
     assert not Ids(Counting()).samples(high)
+    assert [ids.trace()[0][-2:] for ids in (none, half, every)] == ["02", "03", "03"]
