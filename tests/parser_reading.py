@@ -11,7 +11,7 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from gateway.edge.plain_request import PlainRequest, PlainRequestReader, plain_request
 
 MOST_BYTES = 8190
-Read = tuple[str, str, tuple[tuple[bytes, bytes], ...], bytes, bool]
+Read = tuple[str, str, str, tuple[tuple[bytes, bytes], ...], bytes, bool]
 
 
 _LOOP = asyncio.new_event_loop()
@@ -32,7 +32,8 @@ def by_parser(data: bytes) -> Read | None:
     if not payload.is_eof() or message.version != (1, 1) or message.chunked or message.upgrade:
         return None
     body = b"" if payload is EMPTY_PAYLOAD else bytes(payload.read_nowait())
-    return message.method, message.path, message.raw_headers, body, not message.should_close
+    path, _, query = message.path.partition("?")
+    return message.method, path, query, message.raw_headers, body, not message.should_close
 
 
 READER = PlainRequestReader(MOST_BYTES, os.urandom)
@@ -53,4 +54,5 @@ def compare(data: bytes) -> bool:
 def _read(plain: PlainRequest | None) -> Read | None:
     if plain is None:
         return None
-    return plain.method, plain.target, plain.headers.raw, plain.body, plain.keep
+    line = plain.line
+    return line.method, line.path, line.query, plain.headers.raw, plain.body, plain.keep

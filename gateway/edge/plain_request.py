@@ -4,7 +4,8 @@ A plain request is one that leaves nothing to interpret: a known method, a path,
 form `Name: value`, no field that changes how the connection or the body is read, and a body that has arrived whole.
 Everything else is for the parser, which decides what it means, or that it means nothing.
 
-Field lines that come again are recognised by their digest, and not read again (`PlainRequestReader`).
+Field lines that come again are recognised by their digest, request lines by their bytes, and neither is read again
+(`PlainRequestReader`).
 
 Laws: a plain request is read exactly as the parser would have read it, and a recognised one exactly as it was read
 before. `tests/properties/test_plain_requests.py` compares them.
@@ -12,7 +13,7 @@ before. `tests/properties/test_plain_requests.py` compares them.
 
 import re
 from collections.abc import Callable
-from hashlib import sha256
+from hashlib import blake2b
 from sys import intern
 
 import msgspec
@@ -32,6 +33,7 @@ MOST_SEEN = MANY_CALLERS // 2
 MOST_SHAPES = 256
 """How many different sequences of field names the remembered lines have: a sequence takes more memory than the rest."""
 _LONGEST_HOST = 256
+_REMEMBERED_LINES, _LONGEST_LINE = 1024, 256
 _SALT_BYTES = 32
 _NOT_PLAIN = frozenset({
     "expect", "http2-settings", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "tracestate",
@@ -41,11 +43,18 @@ _NOT_PLAIN = frozenset({
 _KEEPS_OPEN = {b"keep-alive": True, b"Keep-Alive": True, b"close": False, b"Close": False}
 
 
+class RequestLine(msgspec.Struct, frozen=True, gc=False):
+    """The first line of a plain request. Its target is cut into `path` and `query` at the first question mark."""
+
+    method: str
+    path: str
+    query: str
+
+
 class PlainRequest(msgspec.Struct):
     """A plain request. `keep` says whether the connection stays open after it."""
 
-    method: str
-    target: str
+    line: RequestLine
     headers: RequestHeaders
     body: bytes
     keep: bool
@@ -63,20 +72,22 @@ _shapes: Memo[tuple[bytes, ...], PlainShape] = Memo(_REMEMBERED)
 
 
 class PlainRequestReader:
-    """Reads plain requests with heads of at most `most_bytes`, and recognises field lines that were read before.
+    """Reads plain requests with heads of at most `most_bytes`, and recognises lines that were read before.
 
     Field lines are known by their digest with a salt of `entropy`, so that none of them stays in memory. Lines are
-    remembered when they come for the second time: those of many clients differ with each request. All that is
-    remembered has a bound in bytes, because strangers decide what comes.
+    remembered when they come for the second time: those of many clients differ with each request. Request lines are
+    remembered as they are, unless a key may be in them. All that is remembered has a bound in bytes, because strangers
+    decide what comes.
     """
 
-    __slots__ = ("_known", "_most_bytes", "_salt", "_seen", "_shapes")
+    __slots__ = ("_known", "_lines", "_most_bytes", "_salt", "_seen", "_shapes")
 
     def __init__(self, most_bytes: int, entropy: Callable[[int], bytes]) -> None:
         self._most_bytes = most_bytes
         self._salt = entropy(_SALT_BYTES)
         self._seen: set[bytes] = set()
         self._known: Memo[bytes, HeadFacts] = Memo(MANY_CALLERS)
+        self._lines: Memo[bytes, RequestLine] = Memo(_REMEMBERED_LINES)
         self._shapes: set[FieldShape] = set()
 
     def read(self, data: bytes) -> PlainRequest | None:
@@ -86,22 +97,33 @@ class PlainRequestReader:
         if line_end < 0 or head_end <= line_end or head_end > self._most_bytes:
             return None
         lines = data[line_end + 2 : head_end + 2]
-        digest = sha256(self._salt + lines).digest()
+        digest = blake2b(self._salt + lines).digest()  # without a digest size, which would cost as much as the rest
         facts = self._known.get(digest)
         if facts is None:
             return self._new(data, lines, digest)
-        parts = data[:line_end].split(b" ")
-        if len(parts) != 3 or parts[2] != b"HTTP/1.1":
-            return None
-        method, target = _METHODS.get(parts[0]), parts[1]
-        if method is None or target[:1] != b"/" or target.translate(None, _IN_TARGETS):
-            return None
+        first = data[:line_end]
+        line = self._lines.get(first) or self._new_line(first, lines, facts)
         body = data[head_end + 4 :]
-        if len(body) != (facts.length or 0):
+        if line is None or len(body) != (facts.length or 0):
             return None
-        return PlainRequest(
-            method, target.decode(), RequestHeaders(facts.shape, None, lines, facts), body, facts.keeps_open
-        )
+        return PlainRequest(line, RequestHeaders(facts.shape, None, lines, facts), body, facts.keeps_open)
+
+    def _new_line(self, first: bytes, lines: bytes, facts: HeadFacts) -> RequestLine | None:
+        """Return what `request_line` does, and remember it where the caller is known and its key is not in it.
+
+        A query and percent-encoded bytes may contain a key.
+        """
+        line = request_line(first)
+        if (
+            line is not None
+            and facts.credentials is not None
+            and len(first) <= _LONGEST_LINE
+            and b"?" not in first
+            and b"%" not in first
+            and (facts.key_end == 0 or lines[facts.key_at : facts.key_end] not in first)
+        ):
+            self._lines.keep(first, line)
+        return line
 
     def _new(self, data: bytes, lines: bytes, digest: bytes) -> PlainRequest | None:
         """Return what `plain_request` does, and remember what follows from `lines` if they have come before."""
@@ -117,10 +139,13 @@ class PlainRequestReader:
         return request
 
     def _remember(self, request: PlainRequest, lines: bytes, digest: bytes) -> None:
-        """Remember what follows from the field lines of `request`, and give it their facts; not if they are large."""
+        """Remember what follows from the field lines of `request`, and give it their facts.
+
+        Not if they are large, and not with a `traceparent`, which is another one for each request.
+        """
         headers, shape = request.headers, request.headers.shape
         host = headers.get("host") or ""
-        if len(host) > _LONGEST_HOST or not may_be_remembered(shape.names):
+        if len(host) > _LONGEST_HOST or not may_be_remembered(shape.names) or "traceparent" in headers:
             return
         if shape not in self._shapes:
             if len(self._shapes) >= MOST_SHAPES:
@@ -141,12 +166,9 @@ def plain_request(data: bytes, most_bytes: int) -> PlainRequest | None:
     if not end or len(head) > most_bytes or head.translate(None, _PRINTABLE):
         return None
     start, *lines = head.split(b"\r\n")
-    parts = start.split(b" ")
     breaks = len(lines)
     if (
-        len(parts) != 3
-        or parts[2] != b"HTTP/1.1"
-        or not 0 < breaks <= _MOST_FIELDS
+        not 0 < breaks <= _MOST_FIELDS
         or head.count(b"\r") != breaks
         or head.count(b"\n") != breaks
         or b":  " in head
@@ -154,10 +176,10 @@ def plain_request(data: bytes, most_bytes: int) -> PlainRequest | None:
         or head[-1:] == b" "
     ):
         return None
-    method, target = _METHODS.get(parts[0]), parts[1]
-    if method is None or target[:1] != b"/" or target.translate(None, _IN_TARGETS):
+    line = request_line(start)
+    if line is None:
         return None
-    names, separators, values = zip(*[line.partition(b": ") for line in lines], strict=True)
+    names, separators, values = zip(*[field.partition(b": ") for field in lines], strict=True)
     if separators.count(b": ") != breaks:
         return None
     shape = _shapes.get(names) or _shape_of(names)
@@ -170,7 +192,19 @@ def plain_request(data: bytes, most_bytes: int) -> PlainRequest | None:
         length = values[shape.content_length] if shape.content_length >= 0 else b"0"
         if not length.isdigit() or len(length) > _MOST_DIGITS or int(length) != len(body):
             return None
-    return PlainRequest(method, target.decode(), RequestHeaders(shape.fields, values), body, _KEEPS_OPEN[option])
+    return PlainRequest(line, RequestHeaders(shape.fields, values), body, _KEEPS_OPEN[option])
+
+
+def request_line(line: bytes) -> RequestLine | None:
+    """Return the parts of a request line without its end, None if it is not plain."""
+    parts = line.split(b" ")
+    if len(parts) != 3 or parts[2] != b"HTTP/1.1":
+        return None
+    method, target = _METHODS.get(parts[0]), parts[1]
+    if method is None or target[:1] != b"/" or target.translate(None, _IN_TARGETS):
+        return None
+    path, _, query = target.decode().partition("?")
+    return RequestLine(method, path, query)
 
 
 def _shape_of(names: tuple[bytes, ...]) -> PlainShape | None:

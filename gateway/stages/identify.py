@@ -62,11 +62,17 @@ def take_credentials(x: Exchange, credentials: Credentials) -> None:
     """
     facts = x.headers.facts
     if facts is not None and facts.credentials is credentials and not x.query:
-        path, key = x.path, x.headers.lines[facts.key_at : facts.key_end].decode()
-        x.header_keys = [key]
-        if "%" not in path and ";" not in path and key not in path:
-            return
+        path = x.path
+        if "%" not in path and ";" not in path:
+            if not facts.key_end:
+                return
+            key = x.headers.lines[facts.key_at : facts.key_end].decode()
+            x.header_keys = [key]
+            if key not in path:
+                return
     x.header_keys = x.headers.getall(credentials.key_header, [])
+    if facts is not None and not x.header_keys:
+        facts.credentials, facts.key_at, facts.key_end = credentials, 0, 0
     if x.query:
         try:
             x.query_keys, x.query = take_key(x.query, credentials.key_query)
@@ -119,7 +125,7 @@ def identify(
     those of `callers`.
     """
     keys, facts = x.header_keys, x.headers.facts
-    if facts is not None and facts.credentials is credentials:
+    if facts is not None and facts.key_end and facts.credentials is credentials:
         if isinstance(facts.caller, Caller):
             return facts.caller
         return callers.find(keys[0], facts.organization, wall_s, x.client, facts.digest)
@@ -156,6 +162,8 @@ def _note_facts(
 
 def _secret(x: Exchange) -> str | GatewayError | None:
     """Return the key to identify by, or None when a certificate is used instead."""
+    if not x.header_keys and not x.query_keys:
+        return None if x.certificate_subject else GatewayError(KEY_MISSING)
     keys = list(dict.fromkeys(filter(None, x.header_keys)) or dict.fromkeys(filter(None, x.query_keys)))
     if len(keys) > 1:
         return GatewayError(KEY_AMBIGUOUS)

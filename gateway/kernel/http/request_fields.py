@@ -66,10 +66,10 @@ class HeadFacts(msgspec.Struct, eq=False):
     """What follows from the bytes of all field lines alone. Stages fill it, and read it when the same bytes come again.
 
     `host` is the value of Host. `keeps_open` and `length` (None without Content-Length) are about the connection and
-    the body. The others hold for the `credentials` and the `filter` that are named, which are compared by identity;
-    None as long as nothing was found out. `key_at` and `key_end` say where in the lines the only key is, `digest` is
-    its SHA-256, `organization` the one that it asks for; `caller` is the caller who sends them, unless that may change.
-    `kept` are the parts of the lines that are forwarded.
+    the body. There is no `traceparent` among the lines. The others hold for the `credentials` and the `filter` that are
+    named, which are compared by identity; None as long as nothing was found out. `key_at` and `key_end` say where in
+    the lines the only key is, 0 if there is none, `digest` is its SHA-256, `organization` the one that it asks for;
+    `caller` is the caller who sends them, unless that may change. `kept` are the parts of the lines that are forwarded.
     """
 
     shape: FieldShape
@@ -86,22 +86,21 @@ class HeadFacts(msgspec.Struct, eq=False):
     kept: tuple[slice, ...] = ()
 
 
-class RequestHeaders:
+class RequestHeaders(msgspec.Struct, eq=False):
     """The fields of one request. Names are compared without regard to case; values are text, decoded when asked for.
 
     Bytes that are not UTF-8 become lone surrogates, as everywhere in a request. `facts` are None, unless the fields
     were given as `lines`: `Name: value`, CR and LF for each.
     """
 
-    __slots__ = ("_values", "facts", "lines", "shape")
+    shape: FieldShape
+    _values: Sequence[bytes] | None
+    lines: bytes = b""
+    facts: HeadFacts | None = None
 
-    def __init__(
-        self, shape: FieldShape, values: Sequence[bytes] | None, lines: bytes = b"", facts: HeadFacts | None = None
-    ) -> None:
-        self.shape = shape
-        self._values = values
-        self.lines = lines
-        self.facts = facts
+    def __repr__(self) -> str:
+        """Leave out the values, which may contain keys."""
+        return f"<RequestHeaders {len(self.shape.names)} fields>"
 
     @property
     def values(self) -> Sequence[bytes]:

@@ -96,7 +96,49 @@ def test_request_lines_before_known_field_lines(start: bytes) -> None:
     data = GET.replace(b"GET /a HTTP/1.1", start)
     known, plain = reader().read(data), plain_request(data, MOST_BYTES)
     assert (known is None) is (plain is None)
-    assert known is None or plain is None or (known.method, known.target) == (plain.method, plain.target)
+    assert known is None or plain is None or known.line == plain.line
+
+
+def identified(one: PlainRequestReader) -> PlainRequestReader:
+    """The reader when a stage has found out where the key of GET is."""
+    (facts,) = one._known.values()
+    facts.credentials, facts.key_end = object(), GET.index(b"\r\n\r\n") - GET.index(b"Host")
+    facts.key_at = facts.key_end - len(b"secret-of-mine")
+    return one
+
+
+@pytest.mark.parametrize(
+    ("start", "remembered"),
+    [
+        (b"GET /a HTTP/1.1", True),
+        (b"GET /a?b HTTP/1.1", False),
+        (b"GET /%61 HTTP/1.1", False),
+        (b"GET /a/secret-of-mine HTTP/1.1", False),
+        (b"GET /" + b"a" * 256 + b" HTTP/1.1", False),
+        (b"GET a HTTP/1.1", False),
+    ],
+)
+def test_request_lines_are_remembered_unless_a_key_may_be_in_them(start: bytes, *, remembered: bool) -> None:
+    one = identified(reader())
+    assert one.read(GET) is not None
+    data = GET.replace(b"GET /a HTTP/1.1", start)
+    first, again, plain = one.read(data), one.read(data), plain_request(data, MOST_BYTES)
+    assert (first and first.line) == (again and again.line) == (plain and plain.line)
+    assert (start in one._lines) is remembered
+
+
+def test_request_lines_are_not_remembered_before_it_is_known_where_the_key_is() -> None:
+    one = reader()
+    assert one.read(GET.replace(b"/a", b"/secret-of-mine")) is not None
+    assert not one._lines
+
+
+def test_lines_with_the_id_of_a_trace_are_read_each_time() -> None:
+    one = PlainRequestReader(MOST_BYTES, lambda size: b"s" * size)
+    for _ in range(4):
+        request = one.read(b"GET / HTTP/1.1\r\nHost: h\r\nTraceparent: 00-1-2-03\r\n\r\n")
+        assert request is not None
+        assert request.headers.facts is None
 
 
 @pytest.mark.parametrize("behind", [b"x", b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"])

@@ -5,7 +5,13 @@ from hashlib import sha256
 import pytest
 
 from gateway.exchange import Exchange
-from gateway.kernel.faults import KEY_UNKNOWN, MALFORMED_PATH, ORGANIZATION_FORBIDDEN, GatewayError
+from gateway.kernel.faults import (
+    KEY_MISSING,
+    KEY_UNKNOWN,
+    MALFORMED_PATH,
+    ORGANIZATION_FORBIDDEN,
+    GatewayError,
+)
 from gateway.stages.identify import identify, take_credentials
 from gateway.table import Credentials, Key
 from tests.refusals import refusal
@@ -76,6 +82,34 @@ def test_a_query_beside_known_lines_is_looked_at() -> None:
     take_credentials(again, CREDENTIALS)
     assert (again.query, again.query_keys, again.header_keys) == ("a=b", ["good"], ["good"])
     assert known(again) is known(x)
+
+
+@pytest.mark.parametrize("certificate", ["", "CN=unknown"])
+def test_lines_without_a_key_have_none_when_they_come_again(certificate: str) -> None:
+    headers = known_lines(("Host", "api.example.com"))
+    for _ in range(3):
+        x = exchange(headers=headers, certificate_subject=certificate)
+        take_credentials(x, CREDENTIALS)
+        assert x.header_keys == []
+        assert refusal(shown(x)).fault is KEY_MISSING
+    assert headers.facts is not None
+    assert headers.facts.credentials is CREDENTIALS
+    x = exchange(headers=headers, query="X-Api-Key=good")
+    take_credentials(x, CREDENTIALS)
+    assert (x.header_keys, x.query_keys) == ([], ["good"])
+    assert known(x) is KEYS[sha256(b"good").digest()].callers[None]
+    with pytest.raises(GatewayError):
+        take_credentials(exchange(headers=headers, path="/v1;X-Api-Key=x"), CREDENTIALS)
+
+
+def test_lines_that_have_a_key_by_other_credentials_only_have_none_by_these() -> None:
+    (x,) = repeated(*LINES, times=1)
+    other = Credentials(CREDENTIALS.keyring, "X-Token", "X-Token", "X-Org")
+    for _ in range(2):
+        again = exchange(headers=x.headers)
+        take_credentials(again, other)
+        assert again.header_keys == []
+        assert refusal(identify(again, other, other.keyring, 0.0)).fault is KEY_MISSING
 
 
 @pytest.mark.parametrize(
