@@ -85,18 +85,19 @@ def prepare(x: Exchange, route: Route, caller: Caller, id_field: str, body: byte
     call: Call = template.__copy__()  # type: ignore[attr-defined]  # of every Struct; `copy.copy` takes five times as long
     path = route.upstream_path(x.path)
     call.path = (f"{path}?{x.query}" if x.query else path).encode()
-    ids = f"{id_field}: {x.request_id}\r\ntraceparent: {x.traceparent}\r\n"
+    ids = f"{id_field}: {x.request_id}\r\ntraceparent: {x.traceparent}\r\n".encode()
     if x.certificate_subject:
-        ids = f"{ids}{route.subject_field}: {x.certificate_subject}\r\n"
-    call.head = b"".join(
-        (
-            _kept(x, route),
-            template.head or _forwarded(x, route),
-            ids.encode("utf-8", "surrogateescape"),
-            caller.head,
-            route.request_fields,
-        )
-    )
+        ids += f"{route.subject_field}: {x.certificate_subject}\r\n".encode("utf-8", "surrogateescape")
+    headers = x.headers
+    facts = headers.facts
+    if facts is None or facts.filter is not route.request_filter or x.query_keys:
+        kept = _kept(x, route)
+    elif facts.kept_apart:
+        lines = headers.lines
+        kept = b"".join([lines[part] for part in (facts.kept, *facts.kept_apart)])
+    else:
+        kept = headers.lines[facts.kept]
+    call.head = b"".join((kept, template.head or _forwarded(x, route), ids, caller.head, route.request_fields))
     if body:
         call.body = body
     call.caller = caller.bucket
@@ -127,12 +128,8 @@ def _kept(x: Exchange, route: Route) -> bytes:
     """Return the header lines of the client that are forwarded."""
     headers = x.headers
     facts = headers.facts
-    if facts is not None and not x.query_keys:
-        if facts.filter is route.request_filter:
-            parts, lines = facts.kept, headers.lines
-            return lines[parts[0]] if len(parts) == 1 else b"".join([lines[part] for part in parts])
-        if not headers.shape.conditional and not x.withheld:
-            _note_facts(facts, x, route.request_filter)
+    if facts is not None and not x.query_keys and not headers.shape.conditional and not x.withheld:
+        _note_facts(facts, x, route.request_filter)
     shape = headers.shape
     kept = [*compress(zip(shape.names, headers.values, strict=True), route.request_filter.selection(shape))]
     if x.withheld:
@@ -159,7 +156,7 @@ def _note_facts(facts: HeadFacts, x: Exchange, request_filter: FieldFilter) -> N
     for passes, (at, end) in zip(request_filter.selection(x.headers.shape), x.headers.line_bounds(), strict=True):
         if passes and not (secrets and contains_secret(lines[at:end], secrets)):
             kept.append(slice(kept.pop().start if kept and kept[-1].stop == at else at, end))
-    facts.filter, facts.kept = request_filter, tuple(kept)
+    facts.filter, facts.kept, facts.kept_apart = request_filter, kept[0] if kept else slice(0), tuple(kept[1:])
 
 
 def _with_service_tags(fields: list[Field], route: Route, *, parts: bool) -> list[Field]:

@@ -69,7 +69,8 @@ class HeadFacts(msgspec.Struct, eq=False):
     the body. There is no `traceparent` among the lines. The others hold for the `credentials` and the `filter` that are
     named, which are compared by identity; None as long as nothing was found out. `key_at` and `key_end` say where in
     the lines the only key is, 0 if there is none, `digest` is its SHA-256, `organization` the one that it asks for;
-    `caller` is the caller who sends them, unless that may change. `kept` are the parts of the lines that are forwarded.
+    `caller` is the caller who sends them, unless that may change. `kept` is the first part of the lines that is
+    forwarded, and `kept_apart` are the others.
     """
 
     shape: FieldShape
@@ -83,7 +84,8 @@ class HeadFacts(msgspec.Struct, eq=False):
     organization: str | None = None
     caller: object = None
     filter: object = None
-    kept: tuple[slice, ...] = ()
+    kept: slice = slice(0)
+    kept_apart: tuple[slice, ...] = ()
 
 
 class RequestHeaders(msgspec.Struct, eq=False):

@@ -40,7 +40,7 @@ from gateway.upstream.http1.framing import (
     kind_of,
     request_head,
 )
-from gateway.upstream.http1.known_heads import known_head, remember
+from gateway.upstream.http1.known_heads import KNOWN_HEADS, known_head, remember
 from gateway.upstream.http1.request_body import PIECE_BYTES
 from gateway.upstream.http1.response_parser import ResponseParser
 from gateway.upstream.http1.response_stream import ResponseStream
@@ -75,6 +75,7 @@ class UpstreamConnection(UploadingSocket):
         self._write_batch = write_batch
         self._loop_budget = loop_budget
         self._waiter: Waiter[Answer] | None = None
+        self._head_bytes = 0  # of the last head that was known: the heads of one service mostly have the same length
         self._buffer = BodyBuffer()
         self._stream: ResponseStream | None = None
         self._events = False
@@ -116,9 +117,9 @@ class UpstreamConnection(UploadingSocket):
         waiter: Waiter[Answer] = Waiter()
         self._waiter = waiter
         body = call.body
-        if isinstance(body, bytes) and len(body) <= PIECE_BYTES:
-            self._ambiguous_from = ambiguous_from(call.method, with_body=True) if body else NEVER_AMBIGUOUS
-            self._write_batch.put(self._transport, request_head(call, self._origin, len(body)) + body)
+        if isinstance(body, bytes) and (size := len(body)) <= PIECE_BYTES:
+            self._ambiguous_from = ambiguous_from(call.method, with_body=True) if size else NEVER_AMBIGUOUS
+            self._write_batch.put(self._transport, request_head(call, self._origin, size, body))
             self._deadline.sent(call, now)
         else:
             self._ambiguous_from = ambiguous_from(call.method, with_body=True)
@@ -148,12 +149,16 @@ class UpstreamConnection(UploadingSocket):
             self._discard(GatewayError(UPSTREAM_PROTOCOL_ERROR, cause=f"{self._target}: the upstream spoke unasked"))
             return
         first = reply.may_be_known
-        if first and (head := known_head(data)) is not None:
-            body = data[len(data) - head.length :]
-            # by position, like the call: faster than by name
-            answer = Answer(head.status, head.fields, body, None, head.length, self._target, 0, True)  # noqa: FBT003
-            self._finish(waiter, answer, head.idle_hint_s)
-            return
+        if first:
+            head = KNOWN_HEADS.get(data[: self._head_bytes])  # found without a search for its end
+            if head is None or head.size_bytes != len(data):
+                head = known_head(data)
+            if head is not None:
+                at = self._head_bytes = head.head_bytes
+                # by position, like the call: faster than by name
+                answer = Answer(head.status, head.fields, data[at:], None, head.length, self._target, 0, True)  # noqa: FBT003
+                self._end_call(waiter, answer, head.status, head.idle_hint_s)
+                return
         try:
             reply.feed(data)
         except GatewayError as error:
@@ -210,12 +215,8 @@ class UpstreamConnection(UploadingSocket):
         remaining = None if self._reply.length is None else self._reply.length - buffer.size
         if not self._owner.may_stream(self):
             if buffer.size + (remaining or 0) > call.read_ahead_bytes or kind == "events":
-                self.fail(
-                    GatewayError(
-                        UPSTREAM_STREAMS_FULL,
-                        cause=f"{self._target}: replies that stream have their share of connections",
-                    )
-                )
+                why = f"{self._target}: replies that stream have their share of connections"
+                self.fail(GatewayError(UPSTREAM_STREAMS_FULL, cause=why))
             return
         self._stream = ResponseStream(self, self._clock, self._loop, remaining, call.read_ahead_bytes)
         self._events = kind == "events"
@@ -235,32 +236,30 @@ class UpstreamConnection(UploadingSocket):
         if stream is not None:
             if stream.paused:
                 self._transport.resume_reading()
-            self._end_call(reply.status, reply.idle_hint_s)
+            self._end_call(waiter, None, reply.status, reply.idle_hint_s)
             stream.end(data)
             return
         if self._buffer.size:
             self._buffer.add(data)
             data = self._buffer.take()
-        self._finish(waiter, self._answer(data, None), reply.idle_hint_s)
+        self._end_call(waiter, self._answer(data, None), reply.status, reply.idle_hint_s)
 
-    def _finish(self, waiter: Waiter[Answer], answer: Answer, idle_hint_s: float | None) -> None:
-        """Finish the call with `answer`, which is complete."""
-        if waiter.done:  # cancelled just now: the reply belongs to no other caller
-            self._ambiguous_from = 0
-        self._end_call(answer.status, idle_hint_s)
-        if not waiter.done:
-            waiter.set_result(answer)
+    def _end_call(self, waiter: Waiter[Answer], answer: Answer | None, status: int, idle_hint_s: float | None) -> None:
+        """Free the connection for another call, or close it where it is not certain that both sides are done.
 
-    def _end_call(self, status: int, idle_hint_s: float | None) -> None:
-        """Free the connection for another call, or close it where it is not certain that both sides are done."""
+        `waiter` gets the `answer`, which is complete; None when it has got one with a stream before.
+        """
+        unwanted = waiter.done and answer is not None  # cancelled just now: the reply belongs to no other caller
         self._waiter = self._stream = None
-        busy = self._upload is not None or self._transport.get_write_buffer_size()
+        busy = unwanted or self._upload is not None or self._transport.get_write_buffer_size()
         if busy or status >= self._ambiguous_from:
             self._discard(GatewayError(UPSTREAM_RESET, cause="not kept alive"))
         else:
             self._deadline.at = inf
             self._call = NO_CALL
             self._owner.release(self, idle_hint_s)
+        if answer is not None and not waiter.done:
+            waiter.set_result(answer)
 
     def _answer(self, body: bytes, stream: ResponseStream | None) -> Answer:
         reply = self._reply

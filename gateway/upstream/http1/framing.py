@@ -47,8 +47,8 @@ class Origin(msgspec.Struct, frozen=True):
     host: bytes
 
 
-def request_head(call: Call, to: Origin, length: int | None) -> bytes:
-    """Return the complete head of `call`. `length` is that of its body in bytes, None for chunks."""
+def request_head(call: Call, to: Origin, length: int | None, body: bytes = b"") -> bytes:
+    """Return the complete head of `call` and the `body` behind it. `length` is that of its body, None for chunks."""
     path = call.path
     if to.base or path[:1] != b"/":
         path = (to.base or b"/") + path
@@ -58,7 +58,7 @@ def request_head(call: Call, to: Origin, length: int | None) -> bytes:
         framing = _CHUNKED_BODY if length is None else b"Content-Length: %d\r\n\r\n" % length
         if call.method not in WITH_BODY:
             framing = _LAST_BODY + framing
-    return b"".join((call.method, b" ", path, b" HTTP/1.1\r\n", call.host or to.host, call.head, framing))
+    return b"".join((call.method, b" ", path, b" HTTP/1.1\r\n", call.host or to.host, call.head, framing, body))
 
 
 def starts_wrong(received: int, data: bytes) -> bool:

@@ -20,33 +20,32 @@ _BLANK = b"\r\n\r\n"
 class KnownHead(msgspec.Struct, frozen=True, gc=False):
     """What a head says. All replies with this head share `fields`.
 
-    `length` is that of the body in bytes, and `size_bytes` that of the whole reply.
+    `length` is that of the body in bytes, `head_bytes` that of the head with the empty line at its end, and
+    `size_bytes` that of the whole reply.
     """
 
     status: int
     fields: Fields
     length: int
+    head_bytes: int
     size_bytes: int
     idle_hint_s: float | None
 
 
-_known: Memo[bytes, KnownHead] = Memo(_MOST_HEADS)
+KNOWN_HEADS: Memo[bytes, KnownHead] = Memo(_MOST_HEADS)
+"""By the bytes of the head, the empty line at its end included, so that they are known to be all of it."""
 
 
 def known_head(data: bytes) -> KnownHead | None:
     """Return the head of the whole reply that `data` is; None when it must be parsed."""
-    head = _known.get(data[: data.find(_BLANK, 0, _LARGEST_HEAD_BYTES)])
+    head = KNOWN_HEADS.get(data[: data.find(_BLANK, 0, _LARGEST_HEAD_BYTES) + len(_BLANK)])
     return head if head is not None and head.size_bytes == len(data) else None
 
 
 def remember(data: bytes, reply: ResponseParser) -> None:
     """Remember the head of the complete `reply`, which `data` was all of, if it is one to be recognised."""
-    end = data.find(_BLANK, 0, _LARGEST_HEAD_BYTES)
+    size, end = len(data), data.find(_BLANK, 0, _LARGEST_HEAD_BYTES) + len(_BLANK)
     certain = reply.keep and reply.clean and not reply.ambiguous
-    if (
-        certain
-        and end > 0
-        and reply.length == len(data) - end - len(_BLANK)
-        and b"set-cookie" not in dict(reply.fields)
-    ):
-        _known.keep(data[:end], KnownHead(reply.status, reply.fields, reply.length, len(data), reply.idle_hint_s))
+    if certain and end > len(_BLANK) and reply.length == size - end and b"set-cookie" not in dict(reply.fields):
+        known = KnownHead(reply.status, reply.fields, reply.length, end, size, reply.idle_hint_s)
+        KNOWN_HEADS.keep(data[:end], known)

@@ -121,6 +121,35 @@ async def test_a_head_that_is_known_says_nothing_about_the_reply_to_head(alone: 
         assert (waiter.result().body, alone.owner.seen) == (b"" if method == b"HEAD" else b"{}", seen)
 
 
+async def test_heads_that_are_known_are_not_taken_for_others(alone: Alone) -> None:
+    """Also from one that begins with the same bytes, and of which as many bytes have arrived."""
+    short = b"HTTP/1.1 200 Apart\r\nContent-Length: 13"
+    begun = short + b"\r\nA: b\r\n\r\n"
+    longer = b"HTTP/1.1 200 Longer\r\nContent-Length: 2\r\n\r\n"
+    objects, arrays = b"{}".ljust(13), b"[]".ljust(13)
+    replies = [
+        ((short + b"\r\n\r\n" + objects,), objects),
+        ((short + b"\r\n\r\n" + arrays,), arrays),
+        ((begun + arrays[:7], arrays[7:]), arrays),
+        ((longer + b"{}",), b"{}"),
+        ((short + b"\r\n\r\n" + arrays,), arrays),
+    ]
+    for pieces, body in replies * 2:
+        waiter = alone.begin(call())
+        for piece in pieces:
+            assert not waiter.done
+            alone.connection.data_received(piece)
+        assert (waiter.result().body, waiter.result().status) == (body, 200)
+    assert alone.owner.seen == ["release"] * 10
+
+
+async def test_what_follows_a_reply_with_a_known_head_ends_the_connection(alone: Alone) -> None:
+    for extra, seen in ((b"", "release"), (b"", "release"), (b"x", "discarded")):
+        waiter = alone.begin(call())
+        alone.connection.data_received(reply(b"{}", b"X-Known: more") + extra)
+        assert (waiter.result().body, alone.owner.seen[-1]) == (b"{}", seen)
+
+
 async def test_a_reply_after_which_the_service_closes_is_the_last(alone: Alone) -> None:
     waiter = alone.begin(call())
     alone.connection.data_received(reply(b"{}", b"Connection: close"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.upstream.http1.known_heads import known_head, remember
+from gateway.upstream.http1.known_heads import KNOWN_HEADS, known_head, remember
 from gateway.upstream.http1.response_parser import ResponseParser
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nKeep-Alive: timeout=5\r\nContent-Length: 2\r\n\r\n"
@@ -21,6 +21,8 @@ def test_the_same_head_means_the_same() -> None:
     head = known_head(HEAD + b"[]")
     assert head is not None
     assert (head.status, head.fields, head.length, head.idle_hint_s) == (200, reply.fields, 2, 4.0)
+    assert (head.head_bytes, head.size_bytes) == (len(HEAD), len(HEAD) + 2)
+    assert KNOWN_HEADS[HEAD] is head
 
 
 @pytest.mark.parametrize("data", [HEAD + b"{", HEAD + b"{}x", HEAD, HEAD[:-1], b"", HEAD.replace(b"OK", b"Ok") + b"{}"])
