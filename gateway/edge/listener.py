@@ -4,7 +4,6 @@ import asyncio
 import math
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from email.utils import formatdate
 
 from aiohttp.web import BaseRequest, StreamResponse
@@ -19,6 +18,13 @@ from gateway.exchange import ServeExchange
 from gateway.net.listen import BACKLOG, shut
 from gateway.net.write_batch import WriteBatch
 from gateway.upstream.call import BODY_PIECE_BYTES
+
+ACCEPTS_AT_ONCE = 16
+"""The most connections that are accepted in one iteration of the event loop.
+
+A server of uvloop accepts one. An iteration serves a request of every connection that is ready, so the last of 64
+clients that came at once had its first reply after 100 ms.
+"""
 
 
 class Listener(Server):
@@ -65,10 +71,9 @@ class Listener(Server):
         self._date_for = 0
         self._on_rejected = on_rejected
         self._sockets: list[socket.socket] = []
-        self._servers: dict[socket.socket, asyncio.Server] = {}
-        """asyncio's servers by the sockets that they accept from."""
+        self._accepting: set[socket.socket] = set()
+        """Those of `_sockets` that are watched for connections: all of them, unless accepting has paused."""
         self._arriving: set[asyncio.Task[object]] = set()
-        self._resuming: asyncio.Task[None] | None = None
         self.rejected = 0
         """Open connections beyond the limit. They do not count towards it."""
         self._timer: asyncio.TimerHandle | None = None
@@ -100,11 +105,7 @@ class Listener(Server):
 
     async def start(self, sock: socket.socket) -> None:
         """Start to accept on `sock`, which is bound."""
-        if self._acceptor is not None:
-            self._acceptor.open(sock)
-        else:
-            self._sockets.append(sock)
-            await self._accept_on(sock)
+        self.borrow(sock)
         if self._timer is None:
             self._sweep()
 
@@ -113,8 +114,10 @@ class Listener(Server):
         if self._acceptor is not None:
             self._acceptor.open(sock)
         else:
+            sock.settimeout(0)
+            sock.listen(BACKLOG)
             self._sockets.append(sock)
-            self._resume_soon()
+            self._resume()
 
     def leave(self, sock: socket.socket) -> None:
         """Stop to accept on a borrowed `sock`, and close it."""
@@ -122,17 +125,8 @@ class Listener(Server):
             self._acceptor.leave(sock)
         elif sock in self._sockets:
             self._sockets.remove(sock)
-            if sock in self._servers:
-                self._servers.pop(sock).close()
+            self._unwatch(sock)
             sock.close()
-
-    async def _accept_on(self, sock: socket.socket) -> None:
-        serve = self._loop.create_unix_server if sock.family is socket.AF_UNIX else self._loop.create_server
-        server = await serve(self, sock=sock.dup(), backlog=BACKLOG)  # the server closes its socket itself
-        if sock in self._sockets and sock not in self._servers:
-            self._servers[sock] = server
-        else:  # `leave` was called meanwhile
-            server.close()
 
     def rejects(self) -> bool:
         """Return whether a connection that has just begun exceeds the limit. It is counted then."""
@@ -141,7 +135,7 @@ class Listener(Server):
             return False
         self.rejected += 1
         self._on_rejected(most)
-        if self._servers and not self._has_capacity(0):
+        if not self._has_capacity(0):
             self._pause()
         return True
 
@@ -149,21 +143,40 @@ class Listener(Server):
         """Return whether another connection can be accepted, beside `arriving` ones on which HTTP has not begun."""
         return len(self._connections) + arriving < self.head_checker.limits.connections + REJECTED
 
+    def _resume(self) -> None:
+        for sock in self._sockets:
+            if sock not in self._accepting:
+                self._loop.add_reader(sock.fileno(), self._accept, sock, ACCEPTS_AT_ONCE)
+                self._accepting.add(sock)
+
     def _pause(self) -> None:
-        for server in self._servers.values():
-            server.close()
-        self._servers.clear()
+        for sock in [*self._accepting]:
+            self._unwatch(sock)
 
-    def _resume_soon(self) -> None:
-        if self._resuming is None or self._resuming.done():
-            self._resuming = self._loop.create_task(self._resume())
+    def _unwatch(self, sock: socket.socket) -> None:
+        if sock in self._accepting:
+            self._accepting.discard(sock)
+            self._loop.remove_reader(sock.fileno())
 
-    async def _resume(self) -> None:
-        try:
-            while waiting := [sock for sock in self._sockets if sock not in self._servers]:
-                await self._accept_on(waiting[0])
-        except OSError:  # no file descriptor is free: the next sweep tries again
-            self._pause()
+    def _accept(self, sock: socket.socket, most: int) -> None:
+        """Accept at most `most` of the connections that wait. Without capacity for them, pause until a sweep."""
+        for _ in range(most):
+            if not self._has_capacity(len(self._arriving)):
+                self._pause()
+                return
+            try:
+                accepted, _ = sock.accept()
+            except ConnectionAbortedError:
+                continue
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:  # no file descriptor is free
+                self._pause()
+                return
+            accepted.settimeout(0)
+            task: asyncio.Task[object] = self._loop.create_task(self._loop.connect_accepted_socket(self, accepted))
+            self._arriving.add(task)
+            task.add_done_callback(self._arriving.discard)
 
     def date(self) -> str:
         """Return the Date line, which is made once a second."""
@@ -184,29 +197,13 @@ class Listener(Server):
         self.stopped_at = self.head_checker.monotonic()
         if self._acceptor is not None:
             self._acceptor.close(last=last)
-        if self._resuming is not None:
-            self._resuming.cancel()
         self._pause()
         for sock in self._sockets:
             if last:
-                self._accept_rest(sock)
+                self._accept(sock, BACKLOG)
                 shut(sock)
             sock.close()
         self._sockets.clear()
-
-    def _accept_rest(self, sock: socket.socket) -> None:
-        with suppress(BlockingIOError):
-            for _ in range(BACKLOG):
-                if not self._has_capacity(len(self._arriving)):
-                    return
-                with suppress(ConnectionAbortedError):
-                    accepted, _ = sock.accept()
-                    accepted.settimeout(0)
-                    task: asyncio.Task[object] = self._loop.create_task(
-                        self._loop.connect_accepted_socket(self, accepted)
-                    )
-                    self._arriving.add(task)
-                    task.add_done_callback(self._arriving.discard)
 
     @property
     def busy(self) -> bool:
@@ -232,8 +229,8 @@ class Listener(Server):
         if self._certificates is not None and now - self._certificates_checked >= self.CERTIFICATES_S:
             self._certificates_checked = now
             self._certificates.refresh()
-        if len(self._servers) < len(self._sockets) and self._has_capacity(0):
-            self._resume_soon()
+        if self._has_capacity(0):
+            self._resume()
         self._timer = self._loop.call_later(self.SWEEP_S, self._sweep)
 
     def __repr__(self) -> str:

@@ -80,7 +80,7 @@ async def test_a_flood_that_waits_is_not_lost_when_the_listener_stops() -> None:
         await until(lambda: len(listener.connections) >= 3 + REJECTED)
         listener.stop_accepting()
         listener._sweep()
-        assert listener._servers == {}
+        assert listener._accepting == set()
 
 
 async def test_handshakes_are_bounded_with_the_connections() -> None:

@@ -1,8 +1,11 @@
 """edge/listener.py: the sockets that it accepts from."""
 
+import asyncio
+import resource
 import socket
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, ExitStack
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -12,7 +15,9 @@ from gateway.edge import Listener
 from gateway.edge.certificates import CertificateFiles, Certificates, TlsRequirements
 from gateway.edge.connection_limits import REJECTED
 from gateway.edge.handshake import HandshakeOptions
+from gateway.edge.listener import ACCEPTS_AT_ONCE
 from tests.authority import Authority
+from tests.fakes import until
 from tests.raw_client import RawClient
 from tests.unit.edge.handshaking import RecordedEvents
 from tests.unit.edge.handshaking import listening as listening_to_handshakes
@@ -41,24 +46,32 @@ async def test_it_accepts_from_a_borrowed_socket_until_it_leaves(begin: Callable
             listener.leave(sock)
 
 
-async def test_a_server_that_starts_after_its_socket_has_left_is_closed() -> None:
-    async with listening() as (listener, _):
-        with socket.create_server(("127.0.0.1", 0)) as sock:
-            servers = dict(listener._servers)
-            await listener._accept_on(sock)
-            assert listener._servers == servers
+async def test_many_that_come_at_once_are_accepted_in_few_iterations_of_the_loop() -> None:
+    async with listening() as (listener, port):
+        with ExitStack() as stack:
+            for _ in range(2 * ACCEPTS_AT_ONCE):  # in one turn of the loop
+                stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            accepted: set[object] = set()
+            counts = [0]
+            while counts[-1] < 2 * ACCEPTS_AT_ONCE:
+                await asyncio.sleep(0)
+                accepted |= listener._arriving
+                counts.append(len(accepted))
+            assert max(after - before for before, after in pairwise(counts)) == ACCEPTS_AT_ONCE
 
 
-async def test_a_socket_that_cannot_be_used_stops_accepting_until_the_next_sweep() -> None:
-    async with listening() as (listener, _):
-        closed = socket.socket()
-        closed.close()
-        listener._sockets.append(closed)
-        await listener._resume()
-        assert listener._servers == {}
-        listener._sockets.remove(closed)
-        await listener._resume()
-        assert [*listener._servers] == listener._sockets
+async def test_without_a_free_file_descriptor_accepting_pauses_until_the_next_sweep() -> None:
+    async with listening() as (listener, port):
+        with ExitStack() as stack:
+            most, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (client.fileno(), hard))
+            stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (most, hard))
+            await until(lambda: not listener._accepting)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+            client.sendall(GET)
+            client.settimeout(5)
+            assert await asyncio.to_thread(client.recv, 12) == b"HTTP/1.1 200"
 
 
 async def test_the_last_to_accept_takes_as_many_of_the_waiting_as_it_has_capacity_for() -> None:
