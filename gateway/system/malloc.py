@@ -6,6 +6,11 @@ _MMAP_PARAMETER, _TRIM_PARAMETER = -3, -1
 """M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of mallopt(3)."""
 LARGE_BYTES = 4 * 1024 * 1024
 _KEPT_BYTES = 64 * 1024 * 1024
+_APART_BYTES = 128 * 1024
+_libc = ctypes.CDLL(None)
+_mallopt = getattr(_libc, "mallopt", None)
+_malloc, _free = _libc.malloc, _libc.free
+_malloc.restype, _free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
 
 
 def give_back() -> None:
@@ -17,11 +22,26 @@ def give_back() -> None:
     most `_KEPT_BYTES` at the end of the heap: a page that the system has to give anew costs more than to send what
     stands on it. Does nothing if the C library has no such calls.
     """
-    option = getattr(ctypes.CDLL(None), "mallopt", None)
-    if option is not None:
-        option(_MMAP_PARAMETER, LARGE_BYTES)
-        option(_TRIM_PARAMETER, _KEPT_BYTES)
+    keep_blocks()
     trim()
+
+
+def keep_blocks() -> None:
+    """Keep blocks of less than `LARGE_BYTES` that are freed for the next one, and return larger ones."""
+    if _mallopt is not None:
+        _mallopt(_MMAP_PARAMETER, LARGE_BYTES)
+        _mallopt(_TRIM_PARAMETER, _KEPT_BYTES)
+
+
+def set_apart() -> None:
+    """Let blocks of more than 128 KiB have pages of their own, which end with them, until `keep_blocks` is called.
+
+    What is free at the end of the heap is returned to the system before, because it would be used for them.
+    """
+    if _mallopt is not None:
+        _mallopt(_TRIM_PARAMETER, 0)
+        _free(_malloc(_APART_BYTES - 1))  # the library looks at the end of the heap when a block is freed there
+        _mallopt(_MMAP_PARAMETER, _APART_BYTES)
 
 
 def trim() -> None:
@@ -29,6 +49,6 @@ def trim() -> None:
 
     Takes well under a millisecond unless there is much to return. Does nothing if the C library has no such call.
     """
-    trim_all = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    trim_all = getattr(_libc, "malloc_trim", None)
     if trim_all is not None:
         trim_all(0)

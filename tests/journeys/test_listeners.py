@@ -39,6 +39,26 @@ async def test_https_from_the_client_to_the_header_that_shows_the_service(tmp_pa
             assert gateway.terminate() == 0
 
 
+async def test_a_connection_with_tls_keeps_little_of_its_handshake(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    authority.write("tls", "localhost")
+    with_tls = server("tls: {certificates: [{certificate: tls.crt, private_key: tls.key}]}")
+    client_tls, most = authority.client(), 38 * 1024
+    with running(configuration(1, server=with_tls), tmp_path) as gateway:
+        async with AsyncExitStack() as stack:
+
+            async def connect(number: int) -> int:
+                for _ in range(number):
+                    connecting = await RawClient.connect(gateway.port, ssl=client_tls, server_hostname="localhost")
+                    client = await stack.enter_async_context(connecting)
+                    await client.send(b"GET /none HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                    assert (await client.reply()).status == 404
+                return gateway.rss_bytes()
+
+            before = await connect(50)
+            assert await connect(250) - before < 250 * most
+
+
 async def test_a_unix_socket_from_its_start_to_its_end(tmp_path: Path) -> None:
     path = tmp_path / "gateway.sock"
     stale = socket.socket(socket.AF_UNIX)

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gateway.system.malloc import LARGE_BYTES, give_back, trim
+from gateway.system.malloc import LARGE_BYTES, give_back, keep_blocks, set_apart, trim
 
 PIECE, PIECES = 100_000, 400
 
@@ -77,3 +77,31 @@ def bodies_are_kept() -> None:
     assert resident_bytes() - before > held // 2
     trim()
     assert resident_bytes() - before < held // 2
+
+
+def test_a_block_that_is_set_apart_lies_on_no_page_that_was_used() -> None:
+    done = subprocess.run([sys.executable, "-c", APART], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+APART = """
+from tests.unit.system.test_malloc import blocks_are_set_apart
+blocks_are_set_apart()
+"""
+
+
+def blocks_are_set_apart() -> None:
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    libc.free.argtypes = [ctypes.c_void_p]
+    give_back()
+    before = resident_bytes()
+    for apart in (False, True):
+        libc.free(ctypes.memset(ctypes.c_void_p(libc.malloc(LARGE_BYTES // 2)), 1, LARGE_BYTES // 2))
+        if apart:
+            set_apart()
+        blocks = [libc.malloc(LARGE_BYTES // 16) for _ in range(8)]  # nobody writes to them
+        keep_blocks()
+        assert (resident_bytes() - before > LARGE_BYTES // 4) is not apart
+        for block in blocks:
+            libc.free(block)
