@@ -124,7 +124,8 @@ class RedisCluster:
         address = self._owners[slot]
         if address is None or self._closed:
             return answered(AWAY)
-        return self._node(address).send(command, redirect=partial(self._redirect, slot, address))
+        deadline = self._loop.time() + self._timeout_s
+        return self._node(address).send_by(command, deadline, redirect=partial(self._redirect, slot, address))
 
     def _redirect(self, slot: int, address: NodeAddress, sent: SentCommand, reply: RedisConnectionError) -> None:
         task = self._loop.create_task(self._follow(slot, address, sent, reply))
@@ -155,7 +156,7 @@ class RedisCluster:
                 self._wanted.set()
             if self._closed or waiter.done or self._loop.time() >= deadline:
                 return TIMEOUT
-            answer = await self._node(address).call(command, deadline=deadline, after_ask=after_ask)
+            answer = await self._node(address).send_by(command, deadline, after_ask=after_ask)
             if not isinstance(answer, RedisConnectionError) or answer.reason not in ELSEWHERE:
                 return answer
             reply = answer

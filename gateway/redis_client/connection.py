@@ -131,9 +131,10 @@ class RedisConnection(asyncio.Protocol):
             waiter.set_result(LOST)
             return waiter
         self._waiters.append((deadline, waiter, command, handler))
-        if not self._unsent:
+        unsent = self._unsent
+        if not unsent:
             self._loop.call_soon(self._flush)
-        self._unsent.append(command)
+        unsent.append(command)
         if deadline < self._expires_at:
             self._expire_at(deadline)
         return waiter
@@ -144,11 +145,10 @@ class RedisConnection(asyncio.Protocol):
         self._end(failure)
 
     def data_received(self, data: bytes) -> None:
-        gets = self._reader.gets
-        waiters = self._waiters
+        reader, waiters = self._reader, self._waiters
         try:
-            self._reader.feed(data)
-            while (reply := gets()) is not False:
+            reader.feed(data)
+            while (reply := reader.gets()) is not False:
                 sent = waiters.popleft()
                 waiter = sent[1]
                 if type(reply) is RedisConnectionError or self.doubted:
@@ -162,9 +162,9 @@ class RedisConnection(asyncio.Protocol):
         self._end(LOST)
 
     def _flush(self) -> None:
+        unsent, self._unsent = self._unsent, []
         if self._transport is not None:
-            self._transport.write(b"".join(self._unsent))
-        self._unsent.clear()
+            self._transport.write(unsent[0] if len(unsent) == 1 else b"".join(unsent))
 
     def _expire_at(self, when: float) -> None:
         """Set the one timer: it is for the oldest reply that is due, and not moved when that one comes."""

@@ -119,38 +119,35 @@ class RedisServer:
         self._availability.lost()
         self._give_up()
 
-    async def call(
-        self, command: bytes, tag: str = "", *, deadline: float | None = None, after_ask: bool = False
-    ) -> RedisReply:
-        """Return what `send` does, for a coroutine. Raises nothing."""
-        return await self.send(command, tag, deadline=deadline, after_ask=after_ask)
+    async def call(self, command: bytes, tag: str = "") -> RedisReply:
+        """See `RedisStore.call`. Raises nothing."""
+        return await self.send(command, tag)
 
-    def send(
-        self,
-        command: bytes,
-        tag: str = "",  # noqa: ARG002 - chooses a node where there are several
-        *,
-        deadline: float | None = None,
-        after_ask: bool = False,
-        redirect: Redirect | None = None,
+    def send(self, command: bytes, tag: str = "") -> PendingReply:  # noqa: ARG002 - chooses a node where there are several
+        """See `RedisStore.send`. The time-out begins now."""
+        connection = self._connection
+        if connection is not None:
+            return connection.send(command, self._loop.time() + self._timeout_s, self._handle)
+        if self._availability.is_away:
+            return answered(AWAY)
+        return self.send_by(command, self._loop.time() + self._timeout_s)
+
+    def send_by(
+        self, command: bytes, deadline: float, *, after_ask: bool = False, redirect: Redirect | None = None
     ) -> PendingReply:
-        """Return what the server's reply is awaited by, or a RedisConnectionError for why there is none.
+        """Do what `send` does within a `deadline` of the loop's clock.
 
-        It is done already when it is known that there is none. `tag` chooses the node where there are several.
-        `deadline` is of the loop's clock, None for a whole budget from now on. `after_ask` is for a node that is about
-        to get the key, and was named by the one that still has it. `redirect` completes the waiter of a command that
-        gets a reply of ELSEWHERE.
+        `after_ask` is for a node that is about to get the key, and was named by the one that still has it. `redirect`
+        completes the waiter of a command that gets a reply of ELSEWHERE.
         """
         connection = self._connection
         if connection is None and self._availability.is_away:
             return answered(AWAY)
-        if deadline is None:
-            deadline = self._loop.time() + self._timeout_s
         handler = self._handle if redirect is None else partial(self._handle, redirect=redirect)
         if connection is None:
-            sent = (deadline, Waiter[RedisReply](), command, handler)
-            self._send_on_next(sent, LOST, after_ask=after_ask)
-            return sent[1]
+            waiter: PendingReply = Waiter()
+            self._send_on_next((deadline, waiter, command, handler), LOST, after_ask=after_ask)
+            return waiter
         if after_ask:
             connection.send(ASKING, deadline)
         return connection.send(command, deadline, handler)

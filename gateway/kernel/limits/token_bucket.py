@@ -232,14 +232,18 @@ def decide(
 
 def decide_alone(tat_us: int, window: Window, claim: Claim, now_us: int, store: Store) -> tuple[int, Decision]:
     """Do what `decide` and `decision` do for a claim whose `window` is `alone`. Return its time and the decision."""
-    empty_us = now_us + window.full_us
-    charged_us = (tat_us if tat_us > now_us else now_us) + claim.alone_us
-    if charged_us <= empty_us:
-        remaining, full_s = (empty_us - charged_us) // window.emission_us, (charged_us - now_us) / 1e6
-        return charged_us, Decision(True, store, (WindowState(window, remaining, full_s, 0.0),))  # noqa: FBT003 - a name costs
-    if tat_us > empty_us:
-        tat_us = empty_us
+    used_us = (tat_us - now_us if tat_us > now_us else 0) + claim.alone_us
+    if used_us <= window.full_us:
+        remaining = (window.full_us - used_us) // window.emission_us
+        return now_us + used_us, Decision(True, store, (WindowState(window, remaining, used_us / 1e6, 0.0),))  # noqa: FBT003 - a name costs
+    tat_us = min(tat_us, now_us + window.full_us)
     return tat_us, decision(store, (tat_us,), claim, now_us, allowed=False)
+
+
+def granted(store: Store, window: Window, used_us: int) -> Decision:
+    """Return the decision that lets a call through its only window, in which `used_us` is used after the call."""
+    remaining = (window.full_us - used_us) // window.emission_us
+    return Decision(True, store, (WindowState(window, remaining, used_us / 1e6, 0.0),))  # noqa: FBT003 - a name costs
 
 
 def carry(tat_us: int, old_emission_us: int, emission_us: int, now_us: int) -> int:
@@ -256,13 +260,6 @@ def decision(
     store: Store, tats_us: Sequence[int], claim: Claim, now_us: int, over: Sequence[int] = (), *, allowed: bool
 ) -> Decision:
     """Return the decision that `decide` found. `tats_us` and `over` are the times and indexes that it returned."""
-    alone = claim.alone
-    if allowed and alone is not None:  # nearly every call: the same as below
-        used_us = tats_us[0] - now_us
-        if used_us < 0:
-            used_us = 0
-        remaining = (alone.full_us - used_us) // alone.emission_us
-        return Decision(allowed, store, (WindowState(alone, remaining, used_us / 1e6, 0.0),))
     windows, cost = claim.windows, claim.cost
     shadows: tuple[Window, ...] = ()
     if claim.shadowed:

@@ -28,11 +28,11 @@ class GivenNode:
     def servers(self) -> list[RedisServerStatus]:
         return [STATUS]
 
-    def send(self, command: bytes, redirect: Redirect) -> PendingReply:
+    def send_by(self, command: bytes, deadline: float, *, redirect: Redirect) -> PendingReply:
         if not isinstance(self._reply, RedisConnectionError):
             return answered(self._reply)
         waiter: PendingReply = Waiter()
-        redirect((asyncio.get_running_loop().time(), waiter, command, None), self._reply)
+        redirect((deadline, waiter, command, None), self._reply)
         return waiter
 
     async def close(self) -> None:

@@ -17,6 +17,7 @@ from gateway.redis_client.server import ASKING, AWAY, RedisServer
 from tests.fakes import turn
 
 MOVED, NO_SCRIPT = RedisConnectionError("MOVED 7 10.0.0.1:1"), RedisConnectionError("NOSCRIPT none")
+LATER_S = 1e9
 READ_ONLY = RedisConnectionError("READONLY a replica")
 
 
@@ -77,14 +78,14 @@ class Server(RedisServer):
 
 async def test_a_node_that_is_about_to_get_the_key_is_asked_before() -> None:
     connection = GivenReplies(b"OK", 1)
-    assert await Server(connection).call(b"command", after_ask=True) == 1
+    assert await Server(connection).send_by(b"command", LATER_S, after_ask=True) == 1
     assert connection.sent == [ASKING, b"command"]
 
 
 async def test_so_it_is_again_after_it_has_loaded_the_scripts() -> None:
     connection = GivenReplies(b"OK", NO_SCRIPT, b"sha", b"OK", 1)
     server = Server(connection)
-    assert await server.call(b"command", after_ask=True) == 1
+    assert await server.send_by(b"command", LATER_S, after_ask=True) == 1
     assert [connection.sent[at] for at in (0, 1, 3, 4)] == [ASKING, b"command"] * 2
     assert b"LOAD" in connection.sent[2]
     assert not server._scripts._reloading
@@ -128,13 +129,14 @@ async def test_a_call_whose_caller_gives_up_while_it_waits_for_a_connection_is_n
 
 async def test_a_caller_that_gives_up_finds_no_server_away() -> None:
     server = Server()
-    given_up = server.send(b"command", deadline=0.0)
+    given_up = server.send_by(b"command", 0.0)
     given_up.cancel()
     await asyncio.gather(*server._waiting)
     assert not server._availability.is_away
-    assert await server.send(b"command", deadline=0.0) is LOST
+    assert await server.send_by(b"command", 0.0) is LOST
     assert server._availability.is_away
     assert server.send(b"command").value is AWAY
+    assert server.send_by(b"command", LATER_S).value is AWAY
 
 
 async def test_failures_count_when_no_reply_comes_between_them() -> None:
@@ -157,6 +159,6 @@ async def test_a_redirection_is_for_who_follows_it() -> None:
         sent[1].set_result(7)
 
     server = Server(GivenReplies(NO_SCRIPT, b"sha", b"OK", MOVED, 1))
-    assert await server.send(b"command", redirect=follow) == 7
-    assert await server.send(b"command", redirect=follow) == 1
+    assert await server.send_by(b"command", LATER_S, redirect=follow) == 7
+    assert await server.send_by(b"command", LATER_S, redirect=follow) == 1
     assert followed == [(b"command", MOVED)]
