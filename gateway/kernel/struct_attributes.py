@@ -12,8 +12,8 @@ def set_as_slots(struct: S) -> S:
 
     When an attribute is set, msgspec looks whether the object must be shown to the garbage collector from now on: it
     leaves out objects that hold numbers and texts alone. So a struct that is set as slots holds a list or another
-    container from the start. The methods are set on the class that exists already, as msgspec replaces those in its
-    body.
+    container from the start, or later only such as never refer back to it. The methods are set on the class that
+    exists already, as msgspec replaces those in its body.
     """
     struct.__setattr__ = object.__setattr__  # type: ignore[method-assign]
     struct.__delattr__ = object.__delattr__  # type: ignore[method-assign]

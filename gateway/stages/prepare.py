@@ -4,6 +4,8 @@ import math
 from itertools import compress
 from typing import TypeAlias
 
+from msgspec.structs import replace
+
 from gateway.exchange import Exchange
 from gateway.kernel.http.key_scrubbing import contains_secret, secrets_of
 from gateway.kernel.http.request_fields import HeadFacts, RequestHeaders
@@ -98,9 +100,12 @@ def prepare(x: Exchange, route: Route, caller: Caller, id_field: str, body: byte
     else:
         kept = headers.lines[facts.kept]
     call.head = b"".join((kept, template.head or _forwarded(x, route), ids, caller.head, route.request_fields))
-    if body:
-        call.body = body
     call.caller = caller.bucket
+    if not body:
+        return call
+    if not isinstance(body, bytes):
+        return replace(call, body=body)  # see `Call`
+    call.body = body
     return call
 
 

@@ -79,6 +79,7 @@ class Resend(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
+@set_as_slots
 class Call(msgspec.Struct):
     """One request to an upstream.
 
@@ -98,6 +99,8 @@ class Call(msgspec.Struct):
     `resent` are the attempts after the first one that the upstream has chosen a target for. `hedge` is what became of a
     second attempt that was made because the first one was slow, None without one.
     `upgrade_mask` makes it the handshake of a WebSocket: four unpredictable bytes for a frame of the gateway's own.
+
+    A call that forwards a Body is made with it, so that the garbage collector knows the call (see `set_as_slots`).
     """
 
     method: bytes

@@ -1,7 +1,11 @@
 """upstream/call.py: what a call and an answer are before anything has happened to them."""
 
+import gc
+
 from gateway.kernel.traffic.retry import RetryBudget
+from gateway.stages.prepare import prepare
 from gateway.upstream.call import Answer, line_value
+from tests.samples import Pieces, caller, exchange, route
 from tests.unit.upstream.calls import call
 
 
@@ -32,3 +36,8 @@ def test_a_budget_bounds_that_for_all_calls_together() -> None:
 def test_the_value_of_a_line_of_a_head() -> None:
     head = b"Accept: */*\r\nX-Request-Id: abc\r\nX-Request-Id: d\r\n"
     assert (line_value(head, b"X-Request-Id"), line_value(head, b"Accept"), line_value(b"", b"X")) == ("abc", "", "")
+
+
+def test_the_garbage_collector_knows_a_call_that_forwards_what_arrives() -> None:
+    whole, arrives = (prepare(exchange(), route(), caller(), "X-Request-Id", body) for body in (b"a", Pieces(b"a")))
+    assert (gc.is_tracked(whole), gc.is_tracked(arrives)) == (False, True)
