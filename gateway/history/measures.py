@@ -4,6 +4,7 @@
 and three counters. Lists are added up element by element.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from operator import add
@@ -36,18 +37,33 @@ OVERHEAD_BOUNDS_S = _bounds(0.00003, 0.1)
 
 DURATIONS = len(DURATION_BOUNDS_S) + 1
 """The number of elements of the histogram of durations, which begins at 0."""
-CLIENT_ERRORS = DURATIONS + len(OVERHEAD_BOUNDS_S) + 1
+OVERHEADS = len(OVERHEAD_BOUNDS_S) + 1
+"""The number of elements of the histogram of the gateway's own share, which follows."""
+CLIENT_ERRORS = DURATIONS + OVERHEADS
 """Statuses 400 to 499. The next two elements count statuses from 500 on, and calls refused by a limit (also in 4xx)."""
 SERVER_ERRORS = CLIENT_ERRORS + 1
 LIMITED = CLIENT_ERRORS + 2
 WIDTH = CLIENT_ERRORS + 3
-_ERRORS_WEIGH = 10
+ERRORS_WEIGH = 10
 """A call that failed makes a row as important as so many calls, where only some rows are kept."""
 
 
 def empty_tables() -> CountTables:
     """Return a table without rows for each dimension."""
     return {dimension: {} for dimension in DIMENSIONS}
+
+
+def sampled(samples: Iterable[int]) -> Counts:
+    """Return the counts of calls, each given as one number.
+
+    It is the element of the histogram of durations, times `OVERHEADS`, plus the element of the other histogram.
+    """
+    counts = [0] * WIDTH
+    for one, number in Counter(samples).items():
+        at, own_at = divmod(one, OVERHEADS)
+        counts[at] += number
+        counts[DURATIONS + own_at] += number
+    return counts
 
 
 def requests(counts: Counts) -> int:
@@ -69,7 +85,7 @@ def total(rows: Iterable[Counts]) -> Counts:
 
 def weight(counts: Counts) -> int:
     """Return how important a row is where only some are kept."""
-    return requests(counts) + _ERRORS_WEIGH * (counts[CLIENT_ERRORS] + counts[SERVER_ERRORS])
+    return requests(counts) + ERRORS_WEIGH * (counts[CLIENT_ERRORS] + counts[SERVER_ERRORS])
 
 
 def bounded(table: CountTable, most: int) -> CountTable:

@@ -172,6 +172,20 @@ def test_names_beyond_the_bound_are_counted_together(counted: Counted) -> None:
     assert len(published.near_limits) == 50
 
 
+def test_the_keys_that_are_named_are_the_heaviest_and_an_error_weighs_more_than_a_call(counted: Counted) -> None:
+    for number in range(150):
+        by = caller(id=f"key-{number}")
+        counted.count(answered(caller=by), 200, "upstream", 0.001)
+        if number == 120:
+            counted.count(answered(caller=by), 503, "upstream", 0.001)
+        for _ in range(15 if number == 140 else 0):
+            counted.count(answered(caller=by), 200, "upstream", 0.001)
+    keys = counted.rows("key")
+    assert requests(keys["key-140",]) == 16
+    assert (requests(keys["key-120",]), keys["key-120",][SERVER_ERRORS]) == (2, 1)
+    assert sum(map(requests, keys.values())) == 166
+
+
 def test_what_is_too_long_is_published_with_fewer_rows() -> None:
     counted = Counted(2000)
     for number in range(30):

@@ -8,6 +8,7 @@ from gateway.history.measures import (
     DURATION_BOUNDS_S,
     DURATIONS,
     OTHER,
+    OVERHEADS,
     SERVER_ERRORS,
     WIDTH,
     Counts,
@@ -18,6 +19,7 @@ from gateway.history.measures import (
     empty_tables,
     percentiles_s,
     requests,
+    sampled,
     subtracted,
     total,
     weight,
@@ -35,6 +37,15 @@ def test_counts_are_added_and_subtracted() -> None:
     assert subtracted(added(counts(2, 1), counts(3)), counts(3)) == counts(2, 1)
     assert total([counts(1), counts(2, 1)]) == counts(3, 1)
     assert total([]) == [0] * WIDTH
+
+
+def test_a_call_that_is_a_number_counts_in_both_histograms() -> None:
+    found = sampled([3 * OVERHEADS + 1, 3 * OVERHEADS + 1, 0, (DURATIONS - 1) * OVERHEADS + OVERHEADS - 1])
+    assert {at: number for at, number in enumerate(found) if number} == {
+        0: 1, 3: 2, DURATIONS - 1: 1, DURATIONS: 1, DURATIONS + 1: 2, CLIENT_ERRORS - 1: 1,
+    }  # fmt: skip
+    assert len(found) == WIDTH
+    assert sampled([]) == [0] * WIDTH
 
 
 def test_of_too_many_rows_the_heaviest_are_kept_and_the_others_are_added_up() -> None:
