@@ -122,7 +122,22 @@ def _default(node: dict[str, Any], *, required: bool) -> str:
 
 def bench() -> str:
     """The results of the benchmark that were saved last."""
-    return markdown(*report.table(json.loads((ROOT / "tests" / "bench" / "results.json").read_text())))
+    return markdown(*report.table(_measured()))
+
+
+def bench_summary() -> str:
+    """What those results are, and some comparisons."""
+    return report.summary(_measured())
+
+
+def bench_latencies() -> str:
+    """The latencies of the same results."""
+    return markdown(*report.latencies(_measured()))
+
+
+def _measured() -> report.Results:
+    found: report.Results = json.loads((ROOT / "tests" / "bench" / "results.json").read_text())
+    return found
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -132,6 +147,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "warnings": warnings,
     "configuration": configuration,
     "bench": bench,
+    "bench_summary": bench_summary,
+    "bench_latencies": bench_latencies,
 }
 
 

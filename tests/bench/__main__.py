@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from tests.bench import chart, instructions, report
@@ -21,16 +22,20 @@ from tests.bench.peers import BASE, GATEWAYS, PEERS, peer, site
 from tests.bench.processes import program
 from tests.bench.revision import Code, checked_out, here
 from tests.bench.rounds import Samples, measured
-from tests.bench.scenarios import MANY_KEYS, QUICK, SCENARIOS, ZIPF_KEYS, Scenario
+from tests.bench.scenarios import COUNTED, MANY_KEYS, QUICK, SCENARIOS, ZIPF_KEYS, Scenario
 
 RESULTS = Path(__file__).parent
+ROUNDS, SAVED_ROUNDS = 7, 12
 
 
 def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     assert __doc__ is not None
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.partition("\n")[0])
     parser.add_argument(
-        "--scenarios", type=_names(SCENARIOS), metavar="A,B", help=f"or `all`; left out: {','.join(QUICK)}"
+        "--scenarios",
+        type=_names(SCENARIOS),
+        metavar="A,B",
+        help=f"or `all`; left out: {','.join(QUICK)}, with --save all",
     )
     parser.add_argument(
         "--peers",
@@ -38,7 +43,11 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="A,B",
         help=f"of {','.join(PEERS)}; left out: all, with --compare those that change",
     )
-    parser.add_argument("--rounds", type=_positive, default=7)
+    parser.add_argument(
+        "--rounds",
+        type=_positive,
+        help=f"left out: {ROUNDS}, with --save {SAVED_ROUNDS}, which take about twenty minutes",
+    )
     parser.add_argument("--seconds", type=_positive, default=1, help="of load, for each peer, scenario and round")
     parser.add_argument("--compare", metavar="REV", help="the gateway of another revision runs in the same rounds")
     parser.add_argument(
@@ -52,12 +61,15 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         type=Path,
         const=RESULTS,
         metavar="FOLDER",
-        help="write results.json and results.svg, here if no folder is named",
+        help="measure everything, count instructions, and write results.json and results.svg, here if no folder is named",
     )
     parser.add_argument("--json", action="store_true", help="print the figures for a machine")
     parser.add_argument("--strict", action="store_true", help="end with 1 when a goal is missed")
     parser.add_argument("--list", action="store_true", help="name scenarios and peers, and end")
-    return parser.parse_args(arguments)
+    chosen = parser.parse_args(arguments)
+    chosen.rounds = chosen.rounds or (SAVED_ROUNDS if chosen.save else ROUNDS)
+    chosen.scenarios = chosen.scenarios or list(SCENARIOS if chosen.save else QUICK)
+    return chosen
 
 
 def main() -> int:
@@ -67,7 +79,9 @@ def main() -> int:
         print(*[f"{each.name:10} {each.about}" for each in SCENARIOS.values()], sep="\n", end="\n\n")
         print(*[f"{name:10} {about}" for name, about in PEERS.items()], sep="\n")
         return 0
-    scenarios = [SCENARIOS[name] for name in chosen.scenarios or QUICK]
+    scenarios = [SCENARIOS[name] for name in chosen.scenarios]
+    if chosen.peers:
+        scenarios = [replace(each, without=frozenset()) for each in scenarios]
     names = chosen.peers or ([BASE, *GATEWAYS] if chosen.compare else list(PEERS))
     for needed in ("nginx", "wrk", *(["redis-server"] if set(names) - {BASE, "embedded"} else [])):
         program(needed)
@@ -107,7 +121,13 @@ def run(chosen: argparse.Namespace, scenarios: list[Scenario], names: list[str])
                 if not samples:
                     raise SystemExit("stopped before the first round was over") from None
             abouts = {each.name: each.about for each in peers}
-        counted = instructions.counted(names, codes, scenarios, count) if chosen.instructions else {}
+        counted: instructions.Counted = {}
+        if chosen.instructions:
+            counted = instructions.counted(names, codes, scenarios, count)
+        elif chosen.save:
+            gateways = [name for name in names if name in GATEWAYS]
+            some = [scenario for scenario in scenarios if scenario.name in COUNTED]
+            counted = instructions.counted(gateways, codes, some, ZIPF_KEYS)
         return report.results(samples, abouts, scenarios, chosen, codes, counted)
 
 

@@ -15,9 +15,12 @@ from tests.bench.scenarios import Scenario
 from tests.bench.traffic import Answers, Asking, written
 
 EVENT = "instructions:u"
-SECONDS = {"perf": 1, "callgrind": 15}
-CONNECTIONS = 16
-"""At most: callgrind makes everything some fifty times slower, and what it takes to open them is counted, too."""
+SECONDS = {"perf": (1, 3), "callgrind": (3, 12)}
+"""Of a short and a long load. Their difference counts: connections are opened and requests cut off in both."""
+WARM_UPS = 3
+"""Short loads before, which send the requests that are counted: servers remember what comes again."""
+CONNECTIONS = 64
+"""At most: callgrind makes everything some fifty times slower."""
 
 Counted = dict[tuple[str, str], float]
 """By the names of scenario and peer."""
@@ -62,11 +65,12 @@ def counted(names: Sequence[str], codes: Sequence[Code], scenarios: Sequence[Sce
 def _count(peer: Peer, scenario: Scenario, folder: Path, by: str) -> float:
     scenario = replace(scenario, connections=min(scenario.connections, CONNECTIONS))
     file = written(scenario, folder)
-    _load(peer, scenario, file, SECONDS[by])  # what is made once is made
-    pids = peer.program.tree()
-    if by == "callgrind":
-        return _by_callgrind(peer, scenario, file, pids, folder)
-    return _by_perf(peer, scenario, file, pids, folder)
+    short, long = SECONDS[by]
+    for _ in range(WARM_UPS):
+        _load(peer, scenario, file, short)
+    watched = _by_callgrind if by == "callgrind" else _by_perf
+    (less, few), (more, many) = (watched(peer, scenario, file, folder, seconds) for seconds in (short, long))
+    return (more - less) / (many - few)
 
 
 def _load(peer: Peer, scenario: Scenario, file: Path, seconds: int) -> Answers:
@@ -76,29 +80,31 @@ def _load(peer: Peer, scenario: Scenario, file: Path, seconds: int) -> Answers:
     return answers
 
 
-def _by_perf(peer: Peer, scenario: Scenario, file: Path, pids: list[int], folder: Path) -> float:
-    output = folder / "perf.csv"
-    command = [program("perf"), "stat", "-x,", "-e", EVENT, "-o", str(output), "-p", ",".join(map(str, pids))]
+def _by_perf(peer: Peer, scenario: Scenario, file: Path, folder: Path, seconds: int) -> tuple[int, int]:
+    """Return the instructions and the replies of a load."""
+    output, pids = folder / "perf.csv", ",".join(map(str, peer.program.tree()))
+    command = [program("perf"), "stat", "-x,", "-e", EVENT, "-o", str(output), "-p", pids]
     with subprocess.Popen(command) as perf:
         try:
-            answers = _load(peer, scenario, file, SECONDS["perf"])
+            answers = _load(peer, scenario, file, seconds)
         finally:
             perf.send_signal(signal.SIGINT)
     found = re.search(r"^(\d+),", output.read_text(), re.MULTILINE)
     if found is None:
         raise SystemExit(f"perf counted nothing: {output.read_text()}")
-    return int(found[1]) / answers.all_replies
+    return int(found[1]), answers.all_replies
 
 
-def _by_callgrind(peer: Peer, scenario: Scenario, file: Path, pids: list[int], folder: Path) -> float:
-    before = set(folder.glob("callgrind.*"))
+def _by_callgrind(peer: Peer, scenario: Scenario, file: Path, folder: Path, seconds: int) -> tuple[int, int]:
+    """Return what `_by_perf` does."""
+    before, pids = set(folder.glob("callgrind.*")), peer.program.tree()
     _control("--instr=on", pids)
-    answers = _load(peer, scenario, file, SECONDS["callgrind"])
+    answers = _load(peer, scenario, file, seconds)
     _control("--instr=off", pids)
     _control("--dump", pids)
     dumps = set(folder.glob("callgrind.*")) - before
     totals = [int(total) for dump in dumps for total in re.findall(r"^totals: (\d+)", dump.read_text(), re.MULTILINE)]
-    return sum(totals) / answers.all_replies
+    return sum(totals), answers.all_replies
 
 
 def _control(command: str, pids: list[int]) -> None:

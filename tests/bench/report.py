@@ -9,10 +9,13 @@ from statistics import median
 from typing import Any
 
 from tests.bench.instructions import Counted
-from tests.bench.peers import BASE
+from tests.bench.peers import BASE, GATEWAYS
 from tests.bench.revision import Code, described, interpreter, spelled
 from tests.bench.rounds import Samples, Spread, ratios, spread
 from tests.bench.scenarios import GOALS, Scenario
+
+_ABSENT = "–"
+"""Stands in tables where a peer was not asked."""
 
 Results = dict[str, Any]
 """`rows` has one for each scenario and peer, `compared` one for each scenario and peer that ran in two revisions."""
@@ -29,7 +32,9 @@ def results(
     rows = []
     for scenario in scenarios:
         for peer in peers:
-            found = samples[scenario.name, peer]
+            found = samples.get((scenario.name, peer))
+            if found is None:
+                continue
             rows.append(
                 {
                     "scenario": scenario.name,
@@ -98,9 +103,49 @@ def table(found: Results) -> tuple[Sequence[str], list[Sequence[str]]]:
     rows: list[Sequence[str]] = []
     for scenario, about in found["scenarios"].items():
         by_peer = {row["peer"]: row for row in _rows(found, scenario)}
-        shown = ["{1:.1f} ({0:.1f}–{2:.1f})".format(*by_peer[peer]["ratio"]) for peer in peers]
+        shown = [_times(by_peer.get(peer)) for peer in peers]
         rows.append([about, f"{by_peer[BASE]['cpu_us'][1]:.0f} µs", *shown])
     return ["", found["peers"][BASE], *[found["peers"][peer] for peer in peers]], rows
+
+
+def latencies(found: Results) -> tuple[Sequence[str], list[Sequence[str]]]:
+    """Header and rows of the p99 of each peer, and of the instructions for a request where they were counted."""
+    counted = [
+        peer for peer in found["peers"] if any(each["instructions"] for each in found["rows"] if each["peer"] == peer)
+    ]
+    rows: list[Sequence[str]] = []
+    for scenario, about in found["scenarios"].items():
+        by_peer = {row["peer"]: row for row in _rows(found, scenario)}
+        waits = [f"{by_peer[peer]['p99_ms']:.1f} ms" if peer in by_peer else _ABSENT for peer in found["peers"]]
+        counts = [by_peer.get(peer, {}).get("instructions") for peer in counted]
+        rows.append([about, *waits, *[f"{count / 1e3:.0f},000" if count else _ABSENT for count in counts]])
+    names = found["peers"]
+    return ["p99", *names.values(), *[f"instructions, {names[peer]}" for peer in counted]], rows
+
+
+def summary(found: Results) -> str:
+    """Sentences about the run, and how the gateway compares with the same job in Lua, both with limits in Redis."""
+    machine, names, interpreter = found["machine"], found["peers"], spelled(found["interpreter"])
+    run = f"{found['rounds']} rounds of {found['seconds']} s, revision {found['revision']}, {machine['cores']} cores"
+    facts = [f"{run}, load {machine['load']} at the end; the gateways run by {interpreter}."]
+    cpu = {(row["scenario"], row["peer"]): row["cpu_us"][1] for row in found["rows"]}
+    compared = [
+        f"{cpu[scenario, 'redis'] / cpu[scenario, 'lua']:.1f} ({about})"
+        for scenario, about in found["scenarios"].items()
+        if {(scenario, "redis"), (scenario, "lua")} <= cpu.keys()
+    ]
+    if compared:
+        facts.append(f"CPU of “{names['redis']}”, in times of “{names['lua']}”: {', '.join(compared)}.")
+    for peer, (low, middle, high) in found["many_keys"].items():
+        if peer in GATEWAYS:
+            facts.append(
+                f"CPU with 16,000 keys in use, in times of 10, “{names[peer]}”: {middle:.2f} ({low:.2f}–{high:.2f})."
+            )
+    return "\n".join(f"- {fact}" for fact in facts)
+
+
+def _times(row: dict[str, Any] | None) -> str:
+    return _ABSENT if row is None else "{1:.1f} ({0:.1f}–{2:.1f})".format(*row["ratio"])
 
 
 def missed(found: Results) -> list[dict[str, Any]]:
@@ -127,16 +172,16 @@ def _compared(samples: Samples, peers: Mapping[str, str], scenarios: Sequence[Sc
         for scenario in scenarios
         for peer in peers
         for other in peers
-        if other.startswith(f"{peer}@")
+        if other.startswith(f"{peer}@") and (scenario.name, peer) in samples
     ]
 
 
 def _many_keys(samples: Samples, peers: Mapping[str, str]) -> dict[str, list[float]]:
-    if not any(scenario == "keys16k" for scenario, _ in samples) or not any(
-        scenario == "keys10" for scenario, _ in samples
-    ):
-        return {}
-    return {peer: _rounded(ratios(samples, ("keys16k", peer), ("keys10", peer))) for peer in peers}
+    return {
+        peer: _rounded(ratios(samples, ("keys16k", peer), ("keys10", peer)))
+        for peer in peers
+        if {("keys16k", peer), ("keys10", peer)} <= samples.keys()
+    }
 
 
 def _machine() -> dict[str, object]:

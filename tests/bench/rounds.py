@@ -56,40 +56,49 @@ def measured(
 ) -> Iterator[Samples]:
     """The samples so far, after each round. Raises SystemExit when a peer answers otherwise than it should."""
     files = {scenario.name: written(scenario, folder) for scenario in scenarios}
+    asked = {scenario: [each for each in peers if _kind(each) not in scenario.without] for scenario in scenarios}
     for scenario in scenarios:
-        for peer in peers:
+        for peer in asked[scenario]:
             check(peer, scenario)
     for peer in peers:
         load(peer, scenarios[0], files[scenarios[0].name], 1, 0)
-    found: Samples = {(scenario.name, peer.name): [] for scenario in scenarios for peer in peers}
+    found: Samples = {(scenario.name, peer.name): [] for scenario in scenarios for peer in asked[scenario]}
     lasting = dict.fromkeys(found, seconds)
     for _ in range(rounds):
         for scenario in chance.sample(scenarios, len(scenarios)):
             first = chance.randrange(10_000)
-            for peer in chance.sample(peers, len(peers)):
+            for peer in chance.sample(asked[scenario], len(asked[scenario])):
                 names = scenario.name, peer.name
                 sample, lasting[names] = load(peer, scenario, files[scenario.name], lasting[names], first)
                 found[names].append(sample)
         yield {names: list(values) for names, values in found.items()}
 
 
+def _kind(peer: Peer) -> str:
+    """Its name without the revision that it runs."""
+    return peer.name.partition("@")[0]
+
+
 def load(peer: Peer, scenario: Scenario, file: Path, seconds: int, first: int) -> tuple[Sample, int]:
     """Put one load on one peer, and return its seconds: longer than `seconds` if connections were still being made.
 
-    Raises SystemExit when a reply is missing, or of the wrong kind.
+    Each connection has a reply on average after all of them stand. Raises SystemExit when one is missing, or of the
+    wrong kind.
     """
-    requesting = _ask(peer, scenario, file, seconds, first)
-    while not requesting.stands():
+    while True:
+        requesting = _ask(peer, scenario, file, seconds, first)
+        stood = requesting.stands()
+        before, redis_before = _used_s(peer)
         answers = requesting.end()
+        if stood and answers.replies >= scenario.connections:
+            break
         if seconds > LONGEST_S:
             raise SystemExit(
                 f"{scenario.name}: {peer.name} is too slow for {scenario.connections} connections: {answers}"
             )
         seconds *= 2
-        requesting = _ask(peer, scenario, file, seconds, first)
-    before, redis_before = peer.program.cpu_s(), peer.store.cpu_s() if peer.store else 0.0
-    answers = requesting.end()
-    cost_s, redis_s = peer.program.cpu_s() - before, (peer.store.cpu_s() if peer.store else 0.0) - redis_before
+    after, redis_after = _used_s(peer)
+    cost_s, redis_s = after - before, redis_after - redis_before
     refused = answers.all_replies if expected(peer, scenario) >= 400 else 0
     if answers.failures or answers.refusals != refused:
         raise SystemExit(
@@ -104,6 +113,11 @@ def load(peer: Peer, scenario: Scenario, file: Path, seconds: int, first: int) -
         peer.program.rss_bytes() / 2**20,
     )
     return sample, seconds
+
+
+def _used_s(peer: Peer) -> tuple[float, float]:
+    """Return the CPU time that it and its Redis have used so far."""
+    return peer.program.cpu_s(), peer.store.cpu_s() if peer.store else 0.0
 
 
 def _ask(peer: Peer, scenario: Scenario, file: Path, seconds: int, first: int) -> Asking:

@@ -15,7 +15,7 @@ from tests.bench import chart, peers, processes, report, revision
 from tests.bench.__main__ import RESULTS, options
 from tests.bench.console import OFTEN, SELDOM, script_asks_for
 from tests.bench.rounds import Sample, Samples, ratios
-from tests.bench.scenarios import GOALS, MANY_KEYS, SCENARIOS, SPENT_KEYS, Scenario
+from tests.bench.scenarios import COUNTED, GOALS, MANY_KEYS, SCENARIOS, SPENT_KEYS, Scenario
 from tests.bench.traffic import REQUESTS, keys, names, requests, secret
 
 FOUND: report.Results = json.loads((RESULTS / "results.json").read_text())
@@ -75,6 +75,47 @@ def test_who_is_to_be_known_is_configured(scenario: Scenario) -> None:
 
 def test_goals_are_of_scenarios_and_peers_that_exist() -> None:
     assert all(scenario in SCENARIOS and peer in peers.PEERS for scenario, peer in GOALS)
+
+
+def test_a_peer_that_is_left_out_of_a_scenario_has_no_figures_there() -> None:
+    kilobyte, spent = SCENARIOS["1kb"], SCENARIOS["429"]
+    assert "lua-checked" in spent.without
+    samples: Samples = {(each.name, "nginx"): [Sample(10, 0, 0, 0, 2, 0)] for each in (kilobyte, spent)}
+    samples["1kb", "lua-checked"] = [Sample(80, 0, 0, 0, 14, 0)]
+    abouts = {name: peers.PEERS[name] for name in ("nginx", "lua-checked")}
+    counted = {("1kb", "lua-checked"): 150_400.0}
+    found = report.results(samples, abouts, [kilobyte, spent], options([]), [revision.here(sys.executable)], counted)
+    assert [row[1:] for row in report.table(found)[1]] == [["10 µs", "8.0 (8.0–8.0)"], ["10 µs", "–"]]
+    assert [row[1:] for row in report.latencies(found)[1]] == [["2.0 ms", "14.0 ms", "150,000"], ["2.0 ms", "–", "–"]]
+    assert found["many_keys"] == {}
+
+
+def test_the_summary_compares_gateways_of_the_same_run() -> None:
+    scenarios = [SCENARIOS[name] for name in ("keys10", "keys16k")]
+    samples: Samples = {
+        (scenario.name, peer): [Sample(cpu_us, 0, 0, 0, 0, 0)]
+        for scenario, factor in zip(scenarios, (1.0, 1.1), strict=True)
+        for peer, cpu_us in (("nginx", 10.0), ("lua", 80.0), ("redis", 60.0 * factor))
+    }
+    abouts = {name: peers.PEERS[name] for name in ("nginx", "lua", "redis")}
+    found = report.results(samples, abouts, scenarios, options([]), [revision.here(sys.executable)], {})
+    lines = report.summary(found).splitlines()
+    assert lines[0].startswith("- 1 rounds of 1 s, revision ")
+    assert lines[1].endswith("“nginx + Lua, Redis”: 0.8 (10 active keys), 0.8 (16,000 active keys).")
+    assert lines[2:] == ["- CPU with 16,000 keys in use, in times of 10, “gateway, Redis”: 1.10 (1.10–1.10)."]
+    assert "active keys)" not in report.summary({**found, "peers": {"nginx": ""}, "rows": [], "many_keys": {}})
+
+
+def test_everything_is_saved_unless_somebody_chooses() -> None:
+    assert options(["--save"]).scenarios == list(SCENARIOS)
+    assert options(["--save"]).rounds == 12
+    assert options(["--save", "--rounds", "1", "--scenarios", "1kb"]).scenarios == ["1kb"]
+    assert options([]).scenarios == ["1kb", "401", "429"]
+
+
+def test_every_peer_is_left_out_of_scenarios_by_its_name() -> None:
+    assert {name for each in SCENARIOS.values() for name in each.without} < set(peers.PEERS) - {peers.BASE}
+    assert set(COUNTED) <= set(SCENARIOS)
 
 
 def test_what_is_missing_is_named_with_its_package() -> None:
