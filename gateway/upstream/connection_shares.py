@@ -14,7 +14,8 @@ from typing import Protocol, TypeVar
 
 from gateway.kernel.faults import UPSTREAM_SHARE_SPENT, GatewayError
 from gateway.net.coroutine_driver import in_task
-from gateway.upstream.http1.connection_socket import ConnectionSocket
+
+_MANY_CALLERS = 1024
 
 C_contra = TypeVar("C_contra", contravariant=True)
 """The connections of the pool."""
@@ -52,68 +53,92 @@ def share(most: int, percent: int) -> int:
     return min(-(-most * percent // 100), most - 1)
 
 
+class CallerShare:
+    """The connections to a target that one caller has `used`, and its calls that wait, None if none ever has."""
+
+    __slots__ = ("used", "waiting")
+
+    def __init__(self) -> None:
+        self.used = 0
+        self.waiting: deque[asyncio.Future[None]] | None = None
+
+
+class SharedConnection(Protocol):
+    """A connection. `share` is that of its caller while it counts; `streams`: it passes on a body that arrives."""
+
+    share: CallerShare | None
+    streams: bool
+
+
 class ConnectionShares:
     """Counts the connections of each caller to the target called `name`.
 
-    `most_waiting` calls of one caller may wait.
+    `most_waiting` calls of one caller may wait, and `waiting` is how many of all callers do. `by_caller` also has the
+    shares of callers that have no call any more, as most callers come again. They are dropped before they are many.
     """
 
     def __init__(self, name: str, most_of_a_caller: int, most_streams: int, most_waiting: int) -> None:
         self._name = name
-        self._most_of_a_caller = most_of_a_caller
+        self.most_of_a_caller = most_of_a_caller
         self._most_streams = most_streams
         self._most_waiting = most_waiting
-        self._used: dict[str, int] = {}
-        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+        self.by_caller: dict[str, CallerShare] = {}
+        self._most_callers = _MANY_CALLERS
+        self.waiting = 0
         self._streams = 0
 
-    @property
-    def waiting(self) -> int:
-        """The number of calls that wait for another call of their caller to end."""
-        return sum(map(len, self._waiting.values())) if self._waiting else 0
+    def of(self, caller: str) -> CallerShare:
+        """Return the share of `caller`."""
+        share = self.by_caller.get(caller)
+        if share is None:
+            if len(self.by_caller) >= self._most_callers:
+                self.by_caller = {name: kept for name, kept in self.by_caller.items() if kept.used}
+                self._most_callers = _MANY_CALLERS + 2 * len(self.by_caller)
+            share = self.by_caller[caller] = CallerShare()
+        return share
 
-    def take(self, caller: str) -> bool:
-        """Count one more connection of `caller`. False when it uses its share already."""
-        used = self._used.get(caller, 0)
-        if used >= self._most_of_a_caller:
+    def take(self, share: CallerShare) -> bool:
+        """Count one more connection. False when all that the share allows are used already."""
+        if share.used >= self.most_of_a_caller:
             return False
-        self._used[caller] = used + 1
+        share.used += 1
         return True
 
-    async def wait(self, caller: str, within_s: float) -> None:
-        """Do what `take` does as soon as it is possible. Raises GatewayError (UPSTREAM_SHARE_SPENT)."""
+    async def wait(self, caller: str, within_s: float) -> CallerShare:
+        """Take from the share of `caller` as soon as it is possible. Raises GatewayError (UPSTREAM_SHARE_SPENT)."""
         await in_task()
-        if self.take(caller):  # a call has ended meanwhile
-            return
-        queue = self._waiting.setdefault(caller, deque())
+        share = self.of(caller)
+        if self.take(share):  # a call has ended meanwhile
+            return share
+        queue = share.waiting
+        if queue is None:
+            queue = share.waiting = deque()
         if len(queue) >= self._most_waiting:
-            raise self._spent(caller, "and as many of its calls wait as may")
+            raise self._spent("and as many of its calls wait as may")
         waiting = asyncio.get_running_loop().create_future()
         queue.append(waiting)
+        self.waiting += 1
         try:
             async with asyncio.timeout(within_s):
                 await waiting
         except BaseException as error:
             if waiting in queue:
                 queue.remove(waiting)
-                self._drop_empty_queue(caller)
+                self.waiting -= 1
             elif not waiting.cancelled():
-                self.give_back(caller)
+                self.give_back(share)
             if isinstance(error, TimeoutError):
-                raise self._spent(caller, "and none of them ended in time") from None
+                raise self._spent("and none of them ended in time") from None
             raise
+        return share
 
-    def give_back(self, caller: str) -> None:
+    def give_back(self, share: CallerShare) -> None:
         """Count one connection less, or pass it to the call of the same caller that has waited longest."""
-        if self._waiting and self._pass_on(caller):
-            return
-        used = self._used[caller] - 1
-        if used:
-            self._used[caller] = used
-        else:
-            del self._used[caller]
+        share.used -= 1
+        if share.waiting:
+            self._pass_on(share, share.waiting)
 
-    def may_stream(self, connection: ConnectionSocket) -> bool:
+    def may_stream(self, connection: SharedConnection) -> bool:
         """Count a connection that passes on a body while it arrives.
 
         False when such connections use their share already.
@@ -123,33 +148,29 @@ class ConnectionShares:
             connection.streams = True
         return connection.streams
 
-    def ended(self, connection: ConnectionSocket) -> None:
+    def ended(self, connection: SharedConnection) -> None:
         """Note that the call on `connection` has ended: its caller uses it no longer, and it streams no longer."""
-        caller = connection.caller
-        if caller is not None:
-            connection.caller = None
-            self.give_back(caller)
+        share = connection.share
+        if share is not None:
+            connection.share = None
+            share.used -= 1  # `give_back`, for every call
+            if share.waiting:
+                self._pass_on(share, share.waiting)
         if connection.streams:
             self._streams -= 1
             connection.streams = False
 
-    def _pass_on(self, caller: str) -> bool:
-        """Give the connection of a call that has ended to one that waits. False when the caller has none."""
-        queue = self._waiting.get(caller)
+    def _pass_on(self, share: CallerShare, queue: "deque[asyncio.Future[None]]") -> None:
+        """Give what a call has given back to one of the `queue`."""
         while queue:
             waiting = queue.popleft()
-            self._drop_empty_queue(caller)
+            self.waiting -= 1
             if not waiting.done():
+                share.used += 1
                 waiting.set_result(None)
-                return True
-        return False
+                return
 
-    def _drop_empty_queue(self, caller: str) -> None:
-        if caller in self._waiting and not self._waiting[caller]:
-            del self._waiting[caller]
-
-    def _spent(self, caller: str, why: str) -> GatewayError:
-        self._drop_empty_queue(caller)
+    def _spent(self, why: str) -> GatewayError:
         return GatewayError(
             UPSTREAM_SHARE_SPENT, cause=f"{self._name}: the caller has its share of the connections, {why}"
         )

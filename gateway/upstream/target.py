@@ -88,9 +88,8 @@ class Target:
         self._shares = ConnectionShares(self.target, of_a_caller, streams, max_pending)
         self._idle = IdleConnections(idle_timeout_s, clock)
         self._all: set[UpstreamConnection] = set()
-        self._slots = 0
+        self._slots, self._closed = 0, False
         self._queue = CallQueue(self.target, max_pending, self._give_back)
-        self._closed = False
 
     def __repr__(self) -> str:
         return f"<Target {self.id} {self.target}, {self.idle} idle, {self.active} active, {self.pending} pending>"
@@ -168,8 +167,7 @@ class Target:
         self._closed = True
         why = self._closed_error()
         self._queue.fail(why)
-        closing = list(self._all)
-        for connection in closing:
+        for connection in (closing := [*self._all]):
             connection.fail(why)
         for connection in closing:
             await connection.lost
@@ -203,18 +201,22 @@ class Target:
             self._free_slot()
 
     def _idle_one(self, caller: str, now: float) -> UpstreamConnection | None:
-        """Return a connection, with the share of `caller` counted, if one is free."""
-        if not self._idle or not self._shares.take(caller):
+        """Return a connection, which counts towards the share of `caller`, if one is free."""
+        shares = self._shares
+        share = shares.by_caller.get(caller) or shares.of(caller)
+        if not self._idle or share.used >= shares.most_of_a_caller:
             return None
         connection = self._idle.take(now)
-        if connection is None:
-            self._shares.give_back(caller)
+        if connection is not None:
+            share.used += 1
+            connection.share = share
         return connection
 
     async def _begin(self, call: Call, first: bytes, now: float, *, fresh: bool) -> Begun:
         """Send `call` on a connection, as soon as there is one. `fresh` asks for one that served no other call."""
-        if not self._shares.take(call.caller):
-            await self._shares.wait(call.caller, call.connect_timeout_s)
+        share = self._shares.of(call.caller)
+        if not self._shares.take(share):
+            share = await self._shares.wait(call.caller, call.connect_timeout_s)
             later = self._clock.monotonic()
             call.connect_timeout_s, now = max(_SHORTEST_S, call.connect_timeout_s - (later - now)), later
         try:
@@ -229,11 +231,10 @@ class Target:
                 raise GatewayError(UPSTREAM_SATURATED, cause=why)
             waiter = connection.begin(call, first, now)
         except BaseException:
-            self._shares.give_back(call.caller)
+            self._shares.give_back(share)
             raise
+        connection.share = share
         return connection, waiter, pooled
-
-    # Slots
 
     async def _connect(self, call: Call, *, fresh: bool) -> tuple[UpstreamConnection, bool]:
         """Return a connection for `call`, and whether it served another call before. `fresh` asks for one that did not.

@@ -112,7 +112,6 @@ class UpstreamConnection(UploadingSocket):
         if head_only or not self._reply.may_be_known:  # else the parser is as new: the last reply was a known one
             self._reply.begin(head_only=head_only)
         self._call = call
-        self.caller = call.caller
         call.handed = True
         waiter: Waiter[Answer] = Waiter()
         self._waiter = waiter

@@ -11,6 +11,7 @@ from typing import cast
 
 from gateway.kernel.faults import GatewayError
 from gateway.net.loop_budget import LARGE_BYTES, LoopBudget
+from gateway.upstream.connection_shares import CallerShare
 from gateway.upstream.http1.deadlines import Deadlines
 
 
@@ -35,10 +36,10 @@ class ConnectionSocket(asyncio.Protocol):
     """The transport of a connection, its flow control, and the bounds of its use.
 
     `peer` is the address of the other end, None until it is connected. `closed` is the reason why it can serve no
-    other call, None while it can. `lost` is done when the socket is closed. `caller` is whose call it serves, as long
-    as that counts towards a share. The pool sets the others: `expires_at` is when it was idle for too long and
-    `ends_at` when it is too old, both readings of the pool's clock; `streams` means that it passes on a body while
-    that arrives.
+    other call, None while it can. `lost` is done when the socket is closed. The pool sets the others: `expires_at` is
+    when it was idle for too long and `ends_at` when it is too old, both readings of the pool's clock; `share` is that
+    of the caller whose call it serves, as long as that counts; `streams` means that it passes on a body while that
+    arrives.
     """
 
     _transport: asyncio.Transport
@@ -53,7 +54,7 @@ class ConnectionSocket(asyncio.Protocol):
         self.closed: GatewayError | None = None
         self.lost: asyncio.Future[None] = loop.create_future()
         self.expires_at = self.ends_at = math.inf
-        self.caller: str | None = None
+        self.share: CallerShare | None = None
         self.streams = self.tunnelled = False
 
     def usable(self, now: float) -> bool:

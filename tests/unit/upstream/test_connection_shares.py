@@ -73,6 +73,21 @@ async def test_one_caller_leaves_connections_to_others(make: Make) -> None:
         assert upstream.active == upstream.pending == 0
 
 
+async def test_an_idle_connection_is_left_to_others_by_a_caller_that_has_its_share(make: Make) -> None:
+    gate = asyncio.Event()
+    async with RawBackend(script(reply()), script(gate, reply()), default=script(reply())) as backend:
+        upstream = make(backend.url, max_connections=2, max_pending=0, max_caller_percent=50)
+        await upstream.send(of("a"))
+        busy = asyncio.ensure_future(upstream.send(of("b")))
+        await until(lambda: len(backend.requests) == 2)
+        await upstream.send(of("a"))
+        assert upstream.idle == 1
+        assert (await refused(upstream.send(of("b")))).fault is UPSTREAM_SHARE_SPENT
+        gate.set()
+        await busy
+        assert (upstream.idle, backend.connections) == (2, 2)
+
+
 async def test_a_call_that_waits_too_long_for_its_share_fails(make: Make) -> None:
     async with RawBackend(default=script(End.NEVER)) as backend:
         upstream = make(backend.url, max_connections=2, max_pending=1, max_caller_percent=50)
@@ -130,39 +145,54 @@ async def test_a_caller_that_is_cancelled_while_it_waits_keeps_no_share(make: Ma
 
 async def test_a_share_granted_to_a_cancelled_call_is_passed_on() -> None:
     shares = ConnectionShares("t", 1, 1, 9)
-    assert shares.take("a")
+    share = shares.of("a")
+    assert shares.take(share)
     first, second = (asyncio.ensure_future(shares.wait("a", 5)) for _ in range(2))
     await until(lambda: shares.waiting == 2)
     first.cancel()
-    shares.give_back("a")  # before the cancelled one could say so
-    await second
-    shares.give_back("a")
+    shares.give_back(share)  # before the cancelled one could say so
+    assert await second is share
+    shares.give_back(share)
     third = asyncio.ensure_future(shares.wait("a", 5))
-    assert shares.take("a")
+    assert shares.take(share)
     await until(lambda: shares.waiting == 1)
-    shares.give_back("a")
+    shares.give_back(share)
     third.cancel()  # it has it already
     await asyncio.wait([third])
-    assert shares.take("a")
-    assert shares.waiting == 0
+    assert shares.take(share)
+    assert (shares.waiting, share.used) == (0, 1)
 
 
 async def test_the_end_of_a_call_gives_nothing_to_those_of_other_callers() -> None:
     shares = ConnectionShares("t", 1, 1, 9)
-    assert shares.take("a")
-    assert shares.take("b")
+    one, other = shares.of("a"), shares.of("b")
+    assert shares.take(one)
+    assert shares.take(other)
     waits = asyncio.ensure_future(shares.wait("a", 5))
     await until(lambda: shares.waiting == 1)
-    shares.give_back("b")
-    assert (shares.take("b"), shares.waiting) == (True, 1)
-    shares.give_back("a")
+    shares.give_back(other)
+    assert (shares.take(other), shares.waiting) == (True, 1)
+    shares.give_back(one)
     await waits
 
 
 async def test_a_share_that_is_free_again_is_not_waited_for() -> None:
     shares = ConnectionShares("t", 1, 1, 0)
-    await shares.wait("a", 0)
-    assert (shares.take("a"), shares.waiting) == (False, 0)
+    share = await shares.wait("a", 0)
+    assert (shares.take(share), shares.waiting) == (False, 0)
+
+
+def test_of_many_callers_those_without_a_call_are_forgotten() -> None:
+    shares = ConnectionShares("t", 1, 1, 0)
+    busy = shares.of("busy")
+    assert shares.take(busy)
+    for number in range(9999):
+        shares.of(f"caller {number}")
+    assert 0 < len(shares.by_caller) < 2000
+    assert (shares.of("busy"), shares.take(shares.of("busy"))) == (busy, False)
+    for number in range(9999):
+        assert shares.take(shares.of(f"caller {number}"))
+    assert len(shares.by_caller) > 9999
 
 
 async def test_streams_leave_connections_to_others(make: Make) -> None:
