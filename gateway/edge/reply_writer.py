@@ -9,6 +9,8 @@ import struct
 from collections.abc import Awaitable, Iterable, Iterator
 from typing import Any
 
+from aiohttp.streams import EMPTY_PAYLOAD
+
 from gateway.edge.request_reader import RequestReader
 from gateway.edge.response_head import head_bytes, whole_head
 from gateway.edge.upgrade import TunnelBytes, switching_head
@@ -48,17 +50,13 @@ class ReplyWriter(RequestReader):
         """
         x, transport, body = self._exchange, self.transport, reply.body
         if (  # nearly every reply
-            reply.stream is not None
-            or reply.length is not None
-            or reply.content
-            or len(body) > _SMALL_BYTES
-            or self._http10
-            or self._paused
-            or reply.status in UNFRAMED
-            or x is None
-            or x.method == "HEAD"
-            or not self._payload.is_eof()
+            x is None
             or transport is None
+            or self._paused
+            or self._http10
+            or len(body) > _SMALL_BYTES
+            or not (reply.text or _is_whole(reply, x.method))
+            or not (self._payload is EMPTY_PAYLOAD or self._payload.is_eof())
             or transport.is_closing()
         ):
             return self._send_in_time(reply)
@@ -210,6 +208,17 @@ class ReplyWriter(RequestReader):
             raise
         finally:
             x.client_s += self._listener.head_checker.monotonic() - began
+
+
+def _is_whole(reply: Reply, method: str) -> bool:
+    """Return whether a reply to `method` consists of its head and all of `body`."""
+    return not (
+        reply.stream is not None
+        or reply.length is not None
+        or reply.content
+        or reply.status in UNFRAMED
+        or method == "HEAD"
+    )
 
 
 def _write_lists(parts: Iterable[bytes]) -> Iterator[list[memoryview]]:

@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 from gateway.exchange import Reply
+from gateway.kernel.http.response_headers import as_text
 from gateway.kernel.http.status_rules import UNFRAMED
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
@@ -30,9 +31,11 @@ def head_bytes(reply: Reply, date: str, *, keep: bool, http10: bool, chunked: bo
 
 def whole_head(reply: Reply, date: str, *, keep: bool) -> bytes:
     """Return what `head_bytes` does for a reply whose whole body is `reply.body`, in HTTP/1.1."""
-    framing, ending = f"Content-Length: {len(reply.body)}\r\n", "\r\n" if keep else "Connection: close\r\n\r\n"
-    return f"{_STATUS_LINES[reply.status]}{_lines(reply)}{date}{framing}{ending}".encode("latin-1", "replace")
+    lines = _lines(reply) if reply.fields else reply.text
+    ending = "\r\n" if keep else "Connection: close\r\n\r\n"
+    text = f"{_STATUS_LINES[reply.status]}{lines}{date}Content-Length: {len(reply.body)}\r\n{ending}"
+    return text.encode("latin-1", "replace")
 
 
 def _lines(reply: Reply) -> str:
-    return reply.text + "\r\n".join((*map(": ".join, reply.fields), "")) if reply.fields else reply.text
+    return reply.text + as_text(reply.fields)

@@ -74,6 +74,8 @@ class GatewayError(Exception):
     error: a cycle that only the garbage collector frees.
     """
 
+    __slots__ = ("allow", "cause", "details", "developer_message", "fault", "retry_after_s", "row")
+
     def __init__(
         self,
         fault: Fault,

@@ -15,9 +15,11 @@ _VERSION_4 = int.from_bytes(bytes.fromhex("00000000000040008000000000000000") * 
 """RFC 9562, 4.1 and 4.2: the four bits of the version are 0100, the two highest bits of the ninth byte are 10."""
 
 _UUID = Struct("8s4s4s4s12s")
+_TRACE_AND_SPAN = Struct("32s16s")
+_TRACES_BYTES = _BATCH_BYTES // 24 * 24
 _RANDOM_VALUES = 1 << 56
 """The random part of a trace id, by which it is sampled: https://www.w3.org/TR/trace-context-2/#random-trace-id-flag"""
-_NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
+_NO_SPAN = "0" * 16
 _BEGUN_FLAGS, _SAMPLED_FLAGS = "02", "03"
 """The flags of a trace that begins here, without and with that of a sampled one. The trace id is random."""
 
@@ -36,7 +38,7 @@ class Ids:
         rejected = round((1 - sampled_share) * _RANDOM_VALUES)
         self._threshold = f"{rejected:014x}" if rejected < _RANDOM_VALUES else None
         self._requests: list[str] = []
-        self._traces: list[tuple[str, str]] = []
+        self._traces: list[str] = []
         self._spans: list[str] = []
 
     def request(self) -> str:
@@ -63,10 +65,11 @@ class Ids:
     def trace(self) -> tuple[str, str]:
         """Begin a trace. Return its `traceparent` with the first span, and its id: 32 such digits, not all zero."""
         while not self._traces:
-            digits = self.entropy(_BATCH_BYTES).hex()
-            pairs = [(digits[at : at + 32], digits[at + 32 : at + 48]) for at in range(0, len(digits) - 47, 48)]
-            self._traces = [self._begun(*each) for each in pairs if each[0] != _NO_TRACE and each[1] != _NO_SPAN]
-        return self._traces.pop()
-
-    def _begun(self, trace_id: str, span_id: str) -> tuple[str, str]:
-        return f"00-{trace_id}-{span_id}-{_SAMPLED_FLAGS if self.samples(trace_id) else _BEGUN_FLAGS}", trace_id
+            pairs = _TRACE_AND_SPAN.iter_unpack(hexlify(self.entropy(_BATCH_BYTES)[:_TRACES_BYTES]))
+            text = b"\n".join(map(b"-".join, pairs)).decode()
+            self._traces = text.split("\n")
+            if _NO_SPAN in text:  # half of the zeros of a trace id are enough to leave it out
+                self._traces = [each for each in self._traces if _NO_SPAN not in each]
+        ids = self._traces.pop()
+        trace_id = ids[:32]
+        return f"00-{ids}-{_SAMPLED_FLAGS if self.samples(trace_id) else _BEGUN_FLAGS}", trace_id

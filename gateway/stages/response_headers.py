@@ -20,10 +20,9 @@ def response_headers(reply: Reply, x: Exchange, id_field: str, unrouted: tuple[L
     fields = reply.fields
     route = x.route
     if reply.text and route is not None:
-        text = f"{reply.text}{route.privacy_text or ''}{id_field}: {x.request_id}\r\n"
-        if x.claim is not None and x.decision is not None:
-            text = f"{text}{x.claim.text}{remaining_text(x.decision.states)}"
-        reply.text = text
+        claim, decision = x.claim, x.decision
+        limits = "" if claim is None or decision is None else f"{claim.text}{remaining_text(decision.states)}"
+        reply.text = f"{reply.text}{route.privacy_text or ''}{id_field}: {x.request_id}\r\n{limits}"
         return reply
     if reply.source == "gateway":
         route = route or x.near

@@ -1,7 +1,6 @@
 """Writes the envelope of the contract around texts that are JSON already."""
 
 from collections.abc import Callable, Iterable
-from hashlib import sha256
 
 from gateway.kernel.envelope.raw_json import array, quote, render
 from gateway.kernel.faults import Detail, Link
@@ -56,6 +55,8 @@ def error_frame(code: int, message: str, developer_message: str, links: Iterable
 
 def framed_error(frame: bytes, request_id: str, details: Iterable[Detail] = (), more: bytes = b"") -> bytes:
     """Return an ERROR envelope with the common part `frame`."""
+    if not details and not more:
+        return b"".join((_BEFORE_ID, request_id.encode(), frame, _TAIL))
     written = b',"details":' + render_details(details, message_ids(request_id)) if details else b""
     return b"".join((_BEFORE_ID, request_id.encode(), frame, written, b"}", more and b"," + more, b"}"))
 
@@ -98,13 +99,15 @@ def render_message(
 
 
 def message_ids(request_id: str) -> Callable[[], str]:
-    """Return an iterator of ids for the Messages of one reply: UUIDs derived from `request_id`, nothing random."""
-    count = 0
+    """Return an iterator of ids for the Messages of one reply: UUIDs derived from `request_id`, nothing random.
+
+    They are `request_id` with their number in place of its first eight digits: the others are as unique as it is.
+    """
+    count, rest = 0, request_id[8:]
 
     def new_id() -> str:
         nonlocal count
         count += 1
-        x = sha256(f"{request_id}/{count}".encode()).hexdigest()
-        return f"{x[:8]}-{x[8:12]}-4{x[13:16]}-a{x[17:20]}-{x[20:32]}"
+        return f"{count:08x}{rest}"
 
     return new_id

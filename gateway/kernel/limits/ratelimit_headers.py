@@ -57,12 +57,9 @@ def remaining_fields(states: Sequence[WindowState]) -> list[tuple[str, str]]:
 
 def remaining_text(states: Sequence[WindowState]) -> str:
     """Return what `remaining_fields` does, as lines with CR and LF."""
-    if len(states) == 1 and (name := states[0].window.name):  # nearly every plan
-        only = states[0]
-        return (
-            f"X-RateLimit-Remaining-{name}: {only.remaining}\r\n"
-            f'RateLimit: "{only.window.id}";r={only.remaining};t={ceil(only.full_s)}\r\n'
-        )
+    if len(states) == 1 and (name := (window := (only := states[0]).window).name):  # nearly every plan
+        left = str(only.remaining)
+        return f'X-RateLimit-Remaining-{name}: {left}\r\nRateLimit: "{window.id}";r={left};t={ceil(only.full_s)}\r\n'
     return as_text(remaining_fields(states))
 
 

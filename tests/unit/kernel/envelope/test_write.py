@@ -65,4 +65,4 @@ def test_message_ids_follow_from_the_request_id() -> None:
     ids = [new_id() for _ in range(3)]
     assert ids == [again() for _ in range(3)]
     assert len({*ids, other()}) == 4
-    assert all(is_uuid(made) and made[14] == "4" and made[19] == "a" for made in ids)
+    assert all(is_uuid(made) and made[14] == "4" and made[8:] == REQUEST_ID[8:] for made in ids)
