@@ -88,10 +88,8 @@ class GatewayError(Exception):
         cause: str | None = None,
     ) -> None:
         super().__init__(fault.name)
-        self.fault = fault
-        self.developer_message = developer_message
-        self.row = row
-        self.details = details
+        self.fault, self.row = fault, row
+        self.developer_message, self.details = developer_message, details
         self.allow = allow
         self.retry_after_s = retry_after_s
         self.cause = cause

@@ -50,3 +50,7 @@ def test_where_lines_begin_and_end() -> None:
     lines = [headers.lines[at:end] for at, end in headers.line_bounds()]
     assert lines == [b"Host: h\r\n", b"X-Api-Key: k: v\r\n", b"X-More: m\r\n"]
     assert headers.values == [b"h", b"k: v", b"m"]
+
+
+def test_what_is_shown_of_fields_has_no_values() -> None:
+    assert repr(FIELDS) == "<RequestHeaders 3 fields>"
