@@ -1,6 +1,7 @@
 """Timestamps for log lines."""
 
 from datetime import UTC, datetime
+from math import floor
 
 _MILLISECONDS = [f".{ms:03d}Z" for ms in range(1000)]
 
@@ -11,15 +12,17 @@ class Timestamp:
     All lines of a second begin alike, and that beginning is kept.
     """
 
-    __slots__ = ("_prefix", "_second")
+    __slots__ = ("_prefix", "_second_ms")
 
     def __init__(self) -> None:
-        self._second = -1
+        self._second_ms = -1000
         self._prefix = ""
 
-    def __call__(self, wall: float) -> str:
-        second, millisecond = divmod(int(wall * 1000), 1000)
-        if second != self._second:
+    def __call__(self, wall_s: float) -> str:
+        now_ms = floor(wall_s * 1000)
+        millisecond = now_ms - self._second_ms
+        if not 0 <= millisecond < 1000:
+            second, millisecond = divmod(now_ms, 1000)
             self._prefix = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-            self._second = second
+            self._second_ms = now_ms - millisecond
         return self._prefix + _MILLISECONDS[millisecond]

@@ -2,14 +2,13 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
-from gateway.observe.access_log import AccessRecord
 from gateway.observe.instruments import Counter, Histogram, Slots
 from gateway.observe.metrics import Metrics
-from gateway.observe.recent_errors import ErrorRecord
+from gateway.observe.record_fields import SharedFields
 
 HistogramSlots: TypeAlias = tuple[int, int, tuple[float, ...]]
 """The slot of the first bucket and that of the sum, and the upper bounds of the buckets."""
@@ -52,8 +51,9 @@ class ExchangeSeries(msgspec.Struct, eq=False):
 
     Numbers are added to `slots` here and not by the instruments: as many calls as there are series cost a request more
     than anything else about counting. `counters` are the slots that go up by one. `overhead`, `limiter` and `upstream`
-    are None where that is not measured. `record` and `error_record` are records with all that is the same for each of
-    these exchanges, None before the first; whoever writes one sets the rest.
+    are None where that is not measured. `remembered`: exchanges that are alike find these series again.
+    `shared_fields` are what their access lines have in common, `error_values` the values of an error record, of which
+    whoever writes one sets what varies; both are None before the first exchange.
     """
 
     route: str
@@ -72,8 +72,9 @@ class ExchangeSeries(msgspec.Struct, eq=False):
     upstream: HistogramSlots | None
     request_bytes: int
     response_bytes: int
-    record: AccessRecord | None = None
-    error_record: ErrorRecord | None = None
+    remembered: bool = False
+    shared_fields: SharedFields | None = None
+    error_values: list[Any] | None = None
 
     def count(
         self, total_s: float, own_s: float, upstream_s: float, limiter_s: float, received_bytes: int, sent_bytes: int

@@ -12,6 +12,7 @@ import mmap
 import struct
 from collections.abc import Callable, Iterator
 from enum import IntEnum
+from typing import Any
 from zlib import crc32
 
 import msgspec
@@ -21,6 +22,8 @@ RECORD_BYTES = 1024
 LONGEST_TEXT = 120
 
 _HEAD = struct.Struct("<QII")
+_NUMBERS = 0xFFFFFFFF
+"""A checksum begins with as much of the record's number."""
 _LANE_BYTES = ENTRIES * RECORD_BYTES
 
 
@@ -82,7 +85,7 @@ class ErrorRing:
             content = self.memory[at : at + RECORD_BYTES]
             number, length, checksum = _HEAD.unpack_from(content)
             payload = content[_HEAD.size : _HEAD.size + length]
-            if number and _checksum(number, payload) == checksum:
+            if number and crc32(payload, number & _NUMBERS) == checksum:
                 yield number, payload
 
 
@@ -94,14 +97,14 @@ class ErrorLog:
         self._memory = ring.memory
         self._next = [max((number for number, _ in ring.entries(lane)), default=0) + 1 for lane in Lane]
 
-    def write(self, lane: Lane, record: ErrorRecord) -> None:
+    def write(self, lane: Lane, record: ErrorRecord | list[Any]) -> None:
+        """Write a record. A list is the values of its fields, in their order."""
         number = self._next[lane]
         self._next[lane] = number + 1
         payload = _encode(record)
+        entry = _HEAD.pack(number, len(payload), crc32(payload, number & _NUMBERS)) + payload
         at = lane * _LANE_BYTES + number % ENTRIES * RECORD_BYTES
-        self._memory[at : at + _HEAD.size + len(payload)] = (
-            _HEAD.pack(number, len(payload), _checksum(number, payload)) + payload
-        )
+        self._memory[at : at + len(entry)] = entry
 
 
 class ErrorRings:
@@ -133,7 +136,3 @@ def clipped(text: str | None, most: int = LONGEST_TEXT) -> str | None:
     if text is None:
         return None
     return (text if text.isascii() else text.encode("ascii", "backslashreplace").decode())[:most]
-
-
-def _checksum(number: int, payload: bytes) -> int:
-    return crc32(payload, number & 0xFFFFFFFF)

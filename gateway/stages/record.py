@@ -32,7 +32,7 @@ from gateway.observe.exchange_series import ExchangeSeries, UpstreamSeries, exch
 from gateway.observe.instruments import Gauge, method_label
 from gateway.observe.metrics import NO_ROUTE, Metrics
 from gateway.observe.recent_errors import ErrorLog, Lane
-from gateway.observe.record_fields import access_record, error_record, refill, refill_error
+from gateway.observe.record_fields import access_record, alike_record, error_values, refill_error, shared_fields
 from gateway.table import Route
 
 ABANDONED = 499
@@ -42,6 +42,9 @@ _SWITCHED = 101
 _LONGEST_PATH = 512
 _UNBOUNDED_STATUSES = (ABANDONED, RATE_LIMITED.status)
 """Statuses that even a known caller can cause as often as it likes."""
+
+_FAULT, _CALLER, _STRANGER = Lane
+"""The lanes by names of their own: an attribute of an enum is looked up by a function in Python."""
 
 AlikeKey: TypeAlias = tuple[
     Route | None, str, int, int | None, ReplySource, Outcome, str | None,
@@ -173,29 +176,32 @@ class Recorder:
         """
         path = self._path(x)
         if self._log.enabled:
-            record = series.record
-            if record is None or not usual:
-                record = access_record(x, series.status, series.source, total_s, path)
-                if usual:
-                    series.record = record
-            else:
-                refill(record, x, total_s, path)
-                if x.cache is not None:
-                    record.cache_age_s = int(x.cache.age_s)
-            self._log.write(record)
+            self._write_line(x, series, total_s, path, usual=usual)
         if not series.failed:
             return
         if self._errors is not None:
-            entry, at = series.error_record, self._errors.wall()
+            entry, at = series.error_values, self._errors.wall()
             if entry is None or not usual:
-                entry = error_record(x, series.status, series.source, total_s, path, at)
+                entry = error_values(x, series.status, series.source, total_s, path, at)
                 if usual:
-                    series.error_record = entry
+                    series.error_values = entry
             else:
                 refill_error(entry, x, total_s, path, at)
             self._errors.write(_lane_of(x, series.status), entry)
         if self.capture is not None:
             self.capture(x, series.status, self._path)
+
+    def _write_line(
+        self, x: Exchange, series: ExchangeSeries, total_s: float, path: str | None, *, usual: bool
+    ) -> None:
+        log = self._log
+        if not (usual and series.remembered and log.is_json):
+            log.write(access_record(x, series.status, series.source, total_s, path))
+            return
+        shared = series.shared_fields
+        if shared is None:
+            shared = series.shared_fields = shared_fields(access_record(x, series.status, series.source, total_s, path))
+        log.write_json(alike_record(shared, log.timestamp(), x, total_s, path))
 
     def _count_unusual(self, x: Exchange, series: ExchangeSeries) -> None:
         """Count what few exchanges count in: compression, contracts, limits in shadow mode, quotas."""
@@ -252,7 +258,10 @@ class Recorder:
             upstream,
             answered=outcome == "answered",
         )
-        return self._alike.keep(alike, series) if label == method else series  # a client may invent any number of them
+        if label == method:  # a client may invent any number of them
+            series.remembered = True
+            self._alike.keep(alike, series)
+        return series
 
     def _path(self, x: Exchange) -> str | None:
         """Return the path, or None when it may contain a key."""
@@ -282,7 +291,7 @@ class Recorder:
 def _lane_of(x: Exchange, status: int) -> Lane:
     """Return where among the last errors this one is kept, so that nobody crowds out those of others."""
     if status >= 500 or x.outcome == "cut":
-        return Lane.fault
-    if x.caller is None or x.is_open or status in _UNBOUNDED_STATUSES:
-        return Lane.stranger
-    return Lane.caller
+        return _FAULT
+    if x.caller is None or status in _UNBOUNDED_STATUSES or x.is_open:
+        return _STRANGER
+    return _CALLER
