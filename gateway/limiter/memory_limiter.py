@@ -11,6 +11,7 @@ from collections.abc import Hashable, Sequence
 from math import ceil
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.limits.quota import MeterState, Posting
@@ -38,10 +39,14 @@ SWEEP_BUCKETS = 128
 
 
 class _Bucket(msgspec.Struct):
-    """When the bucket is full, in us of the monotonic clock, and the price of a token when that was written."""
+    """When the bucket is full, in us of the monotonic clock, and the price of a token when that was written.
+
+    `limiter` is the one whose bucket it is, None when it was dropped.
+    """
 
     tat_us: int
     emission_us: int
+    limiter: "LocalLimiter | None"
 
 
 class _Content(msgspec.Struct):
@@ -141,7 +146,7 @@ class LocalLimiter:
         for name, tat_us, emission_us in content.entries:
             key: Hashable = name if isinstance(name, str) else (content.windows[name[0]], name[1])
             if key not in self._buckets:
-                self._buckets[key] = _Bucket(tat_us, emission_us)
+                self._buckets[key] = _Bucket(tat_us, emission_us, self)
                 self._sweep_order.append(key)
 
     def names(self) -> list[str]:
@@ -160,7 +165,7 @@ class LocalLimiter:
             return
         bucket = self._buckets.get(key)
         if bucket is None:
-            self._buckets[key] = _Bucket(tat_us, emission_us)
+            self._buckets[key] = _Bucket(tat_us, emission_us, self)
             self._sweep_order.append(key)
         else:
             bucket.tat_us = max(bucket.tat_us, now_us) + ceil((tat_us - now_us) / emission_us * bucket.emission_us)
@@ -175,8 +180,9 @@ class LocalLimiter:
         if window is None:
             return self._decide_together(claim)
         now_us = int(self._monotonic() * 1e6 + 0.5)
-        key = claim.keys[0]
-        bucket = self._buckets.get(key) or self._new_bucket(key, window)
+        bucket = claim.bucket
+        if not isinstance(bucket, _Bucket) or bucket.limiter is not self:
+            bucket = self._bucket_of(claim, window)
         if bucket.emission_us != window.emission_us:
             _reprice(bucket, window, now_us)
         bucket.tat_us, decided = decide_alone(bucket.tat_us, window, claim, now_us, self._store)
@@ -217,6 +223,14 @@ class LocalLimiter:
             bucket.tat_us = tats_us[index]
         return allowed, tats_us, over
 
+    def _bucket_of(self, claim: Claim, window: Window) -> _Bucket:
+        """Return the bucket of a claim with one window. The claim keeps it, unless other keys share it."""
+        key = claim.keys[0]
+        bucket = self._buckets.get(key) or self._new_bucket(key, window)
+        if key in self._buckets:
+            force_setattr(claim, "bucket", bucket)
+        return bucket
+
     def _new_bucket(self, key: str, window: Window) -> _Bucket:
         name: Hashable = key
         if len(self._buckets) >= self._max_buckets:
@@ -224,7 +238,7 @@ class LocalLimiter:
             shared = self._buckets.get(name)
             if shared is not None:
                 return shared
-        bucket = self._buckets[name] = _Bucket(0, window.emission_us)
+        bucket = self._buckets[name] = _Bucket(0, window.emission_us, self)
         self._sweep_order.append(name)
         return bucket
 
@@ -233,7 +247,7 @@ class LocalLimiter:
         for _ in range(min(SWEEP_BUCKETS, len(self._buckets) - self._kept_buckets)):
             name = self._sweep_order.popleft()
             if self._buckets[name].tat_us <= now_us:
-                del self._buckets[name]
+                self._buckets.pop(name).limiter = None
             else:
                 self._sweep_order.append(name)
 

@@ -29,6 +29,8 @@ SHORTEST_CALL_S = 5.0
 
 _templates: Memo[tuple[Route, str, str, str, str, bool], Call] = Memo(2048)
 """Calls without what is new in each, by all that it takes to be alike."""
+_slices: Memo[tuple[int | None, int], slice] = Memo(2048)
+"""Slices by their bounds: those of all keys of one length are one object, which stays in the processor's cache."""
 _as_line = b"%b: %b\r\n".__mod__
 _TAGGED = frozenset({b"if-match", b"if-none-match", b"if-range"})
 _PARTS = frozenset({b"range", b"if-range"})
@@ -161,7 +163,10 @@ def _note_facts(facts: HeadFacts, x: Exchange, request_filter: FieldFilter) -> N
     for passes, (at, end) in zip(request_filter.selection(x.headers.shape), x.headers.line_bounds(), strict=True):
         if passes and not (secrets and contains_secret(lines[at:end], secrets)):
             kept.append(slice(kept.pop().start if kept and kept[-1].stop == at else at, end))
-    facts.filter, facts.kept, facts.kept_apart = request_filter, kept[0] if kept else slice(0), tuple(kept[1:])
+    first, *apart = kept or [slice(0)]
+    facts.filter, facts.kept_apart = request_filter, tuple(apart)
+    known = (first.start, first.stop)
+    facts.kept = _slices.get(known) or _slices.keep(known, first)
 
 
 def _with_service_tags(fields: list[Field], route: Route, *, parts: bool) -> list[Field]:

@@ -94,6 +94,39 @@ def test_at_the_cap_newcomers_share_and_known_callers_keep_their_own() -> None:
     assert [limiter.decide_now(claim(f"a{number}", SLOW)).states[0].remaining for number in range(10)] == [1] * 10
 
 
+def test_a_claim_whose_bucket_was_dropped_finds_that_of_its_key() -> None:
+    time = ManualClock()
+    limiter = LocalLimiter(time.clock, kept_buckets=0)
+    one, other = claim("a", THREE), claim("a", THREE)
+    limiter.decide_now(one)
+    time.advance(10.0)
+    for _ in range(SWEEP_EVERY_CALLS):
+        limiter.decide_now(claim("b", SLOW))
+    assert limiter.names() == ["{b}:day"]
+    assert [limiter.decide_now(each).states[0].remaining for each in (other, one, other)] == [2, 1, 0]
+
+
+def test_a_claim_that_several_limiters_decide_about_has_a_bucket_in_each() -> None:
+    clock = ManualClock().clock
+    limiters, same = [LocalLimiter(clock), LocalLimiter(clock)], claim("a", THREE)
+    assert [each.decide_now(same).states[0].remaining for each in limiters * 3] == [2, 2, 1, 1, 0, 0]
+
+
+def test_a_claim_that_had_to_share_gets_a_bucket_of_its_own_when_there_is_room() -> None:
+    time = ManualClock()
+    limiter = LocalLimiter(time.clock, max_buckets=10, kept_buckets=0)
+    for number in range(10):
+        limiter.decide_now(claim(f"a{number}", THREE))
+    newcomer = claim("newcomer", SLOW)
+    limiter.decide_now(newcomer)
+    assert "{newcomer}:day" not in limiter.names()
+    time.advance(10.0)
+    for _ in range(SWEEP_EVERY_CALLS):
+        limiter.decide_now(claim("a0", SLOW))
+    limiter.decide_now(newcomer)
+    assert "{newcomer}:day" in limiter.names()
+
+
 def test_a_window_that_a_claim_does_not_name_stays_as_it_is() -> None:
     limiter = LocalLimiter(ManualClock().clock)
     both = THREE + SLOW
