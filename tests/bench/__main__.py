@@ -46,7 +46,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--rounds",
         type=_positive,
-        help=f"left out: {ROUNDS}, with --save {SAVED_ROUNDS}, which take about twenty minutes",
+        help=f"left out: {ROUNDS}, with --save {SAVED_ROUNDS}, which take some 25 minutes",
     )
     parser.add_argument("--seconds", type=_positive, default=1, help="of load, for each peer, scenario and round")
     parser.add_argument("--compare", metavar="REV", help="the gateway of another revision runs in the same rounds")

@@ -4,9 +4,10 @@ import re
 import signal
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 from tests.bench.peers import GATEWAYS, Peer, peer, site
 from tests.bench.processes import missing, path_of, program
@@ -16,7 +17,10 @@ from tests.bench.traffic import Answers, Asking, written
 
 EVENT = "instructions:u"
 SECONDS = {"perf": (1, 3), "callgrind": (3, 12)}
-"""Of a short and a long load. Their difference counts: connections are opened and requests cut off in both."""
+"""Of a short and a long load. Their difference counts: connections are opened and requests cut off in both.
+
+What a peer does in that time without requests is subtracted, as it weighs fifty times as much where all is slower.
+"""
 WARM_UPS = 3
 """Short loads before, which send the requests that are counted: servers remember what comes again."""
 CONNECTIONS = 64
@@ -57,20 +61,33 @@ def counted(names: Sequence[str], codes: Sequence[Code], scenarios: Sequence[Sce
                 if each.startswith("lua") and by == "callgrind":
                     continue
                 with peer(at, each, code) as running:
-                    for scenario in scenarios:
-                        found[scenario.name, running.name] = _count(running, scenario, folder, by)
+                    for name, count in _counts(running, scenarios, folder, by).items():
+                        found[name, running.name] = count
     return found
 
 
-def _count(peer: Peer, scenario: Scenario, folder: Path, by: str) -> float:
-    scenario = replace(scenario, connections=min(scenario.connections, CONNECTIONS))
-    file = written(scenario, folder)
+def _counts(peer: Peer, scenarios: Sequence[Scenario], folder: Path, by: str) -> dict[str, float]:
+    """Return the instructions for a request, by the name of the scenario."""
+    few_connections = [replace(each, connections=min(each.connections, CONNECTIONS)) for each in scenarios]
+    files = {scenario: written(scenario, folder) for scenario in few_connections}
     short, long = SECONDS[by]
-    for _ in range(WARM_UPS):
-        _load(peer, scenario, file, short)
     watched = _by_callgrind if by == "callgrind" else _by_perf
-    (less, few), (more, many) = (watched(peer, scenario, file, folder, seconds) for seconds in (short, long))
-    return (more - less) / (many - few)
+
+    def loaded(scenario: Scenario, seconds: int) -> tuple[int, int]:
+        return watched(peer, folder, lambda: _load(peer, scenario, files[scenario], seconds).all_replies)
+
+    for scenario in few_connections:
+        for _ in range(WARM_UPS):
+            _load(peer, scenario, files[scenario], short)
+    if by == "callgrind":
+        _control("--instr=on", peer.program.tree())
+    idle, _ = watched(peer, folder, lambda: Event().wait(long - short))
+    found: dict[str, float] = {}
+    for scenario in few_connections:
+        _load(peer, scenario, files[scenario], short)  # callgrind translates what runs for the first time
+        (less, few), (more, many) = loaded(scenario, short), loaded(scenario, long)
+        found[scenario.name] = (more - less - idle) / (many - few)
+    return found
 
 
 def _load(peer: Peer, scenario: Scenario, file: Path, seconds: int) -> Answers:
@@ -80,31 +97,30 @@ def _load(peer: Peer, scenario: Scenario, file: Path, seconds: int) -> Answers:
     return answers
 
 
-def _by_perf(peer: Peer, scenario: Scenario, file: Path, folder: Path, seconds: int) -> tuple[int, int]:
-    """Return the instructions and the replies of a load."""
+def _by_perf(peer: Peer, folder: Path, during: Callable[[], int]) -> tuple[int, int]:
+    """Return the instructions of a peer while `during` runs, and what that returns."""
     output, pids = folder / "perf.csv", ",".join(map(str, peer.program.tree()))
     command = [program("perf"), "stat", "-x,", "-e", EVENT, "-o", str(output), "-p", pids]
     with subprocess.Popen(command) as perf:
         try:
-            answers = _load(peer, scenario, file, seconds)
+            result = during()
         finally:
             perf.send_signal(signal.SIGINT)
     found = re.search(r"^(\d+),", output.read_text(), re.MULTILINE)
     if found is None:
         raise SystemExit(f"perf counted nothing: {output.read_text()}")
-    return int(found[1]), answers.all_replies
+    return int(found[1]), result
 
 
-def _by_callgrind(peer: Peer, scenario: Scenario, file: Path, folder: Path, seconds: int) -> tuple[int, int]:
+def _by_callgrind(peer: Peer, folder: Path, during: Callable[[], int]) -> tuple[int, int]:
     """Return what `_by_perf` does."""
     before, pids = set(folder.glob("callgrind.*")), peer.program.tree()
-    _control("--instr=on", pids)
-    answers = _load(peer, scenario, file, seconds)
-    _control("--instr=off", pids)
+    _control("--zero", pids)
+    result = during()
     _control("--dump", pids)
     dumps = set(folder.glob("callgrind.*")) - before
     totals = [int(total) for dump in dumps for total in re.findall(r"^totals: (\d+)", dump.read_text(), re.MULTILINE)]
-    return sum(totals), answers.all_replies
+    return sum(totals), result
 
 
 def _control(command: str, pids: list[int]) -> None:
