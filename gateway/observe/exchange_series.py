@@ -10,8 +10,8 @@ from gateway.observe.instruments import Counter, Histogram, Slots
 from gateway.observe.metrics import Metrics
 from gateway.observe.record_fields import SharedFields
 
-HistogramSlots: TypeAlias = tuple[int, int, tuple[float, ...]]
-"""The slot of the first bucket and that of the sum, and the upper bounds of the buckets."""
+HistogramSlots: TypeAlias = tuple[int, int, float, tuple[float, ...]]
+"""The slot of the first bucket and that of the sum, the bound of the first one, and the bounds of all."""
 
 ErrorKind: TypeAlias = tuple[int, int | None, str, str]
 """Status, code (None without a reply), who made the status, and the name of the fault ("" for none)."""
@@ -79,24 +79,27 @@ class ExchangeSeries(msgspec.Struct, eq=False):
     def count(
         self, total_s: float, own_s: float, upstream_s: float, limiter_s: float, received_bytes: int, sent_bytes: int
     ) -> None:
-        """Count an exchange: its duration, and the parts of gateway, upstream and limiter; the bytes of its bodies."""
+        """Count an exchange: its duration, and the parts of gateway, upstream and limiter; the bytes of its bodies.
+
+        Most durations are in the first bucket, for which no search is needed; the gateway's part seldom is.
+        """
         slots = self.slots
         for slot in self.counters:
             slots[slot] += 1.0
-        first, summed, bounds = self.duration
-        slots[first + bisect_left(bounds, total_s)] += 1.0
+        first, summed, lowest, bounds = self.duration
+        slots[first if total_s <= lowest else first + bisect_left(bounds, total_s)] += 1.0
         slots[summed] += total_s
         if self.overhead is not None:
-            first, summed, bounds = self.overhead
+            first, summed, _, bounds = self.overhead
             slots[first + bisect_left(bounds, own_s)] += 1.0
             slots[summed] += own_s
         if self.limiter is not None:
-            first, summed, bounds = self.limiter
-            slots[first + bisect_left(bounds, limiter_s)] += 1.0
+            first, summed, lowest, bounds = self.limiter
+            slots[first if limiter_s <= lowest else first + bisect_left(bounds, limiter_s)] += 1.0
             slots[summed] += limiter_s
         if self.upstream is not None:
-            first, summed, bounds = self.upstream
-            slots[first + bisect_left(bounds, upstream_s)] += 1.0
+            first, summed, lowest, bounds = self.upstream
+            slots[first if upstream_s <= lowest else first + bisect_left(bounds, upstream_s)] += 1.0
             slots[summed] += upstream_s
         if received_bytes:
             slots[self.request_bytes] += received_bytes
@@ -156,7 +159,7 @@ def exchange_series(
 
     def histogram(one: Histogram) -> HistogramSlots:
         first = memory.first_slot(one)
-        return first, first + len(one.bounds) + 1, one.bounds
+        return first, first + len(one.bounds) + 1, one.bounds[0], one.bounds
 
     series = ExchangeSeries(
         route=route,

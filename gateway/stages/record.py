@@ -167,33 +167,16 @@ class Recorder:
         if not usual:
             self._count_unusual(x, series)
         if self._log.enabled or series.failed:
-            self._write(x, series, total_s, usual=usual and series.answered)
-
-    def _write(self, x: Exchange, series: ExchangeSeries, total_s: float, *, usual: bool) -> None:
-        """Write the access line of `x` and, if it has failed, its entry among the last errors.
-
-        `usual`: apart from what varies, its records are those of its series.
-        """
-        path = self._path(x)
-        if self._log.enabled:
-            self._write_line(x, series, total_s, path, usual=usual)
-        if not series.failed:
-            return
-        if self._errors is not None:
-            entry, at = series.error_values, self._errors.wall()
-            if entry is None or not usual:
-                entry = error_values(x, series.status, series.source, total_s, path, at)
-                if usual:
-                    series.error_values = entry
-            else:
-                refill_error(entry, x, total_s, path, at)
-            self._errors.write(_lane_of(x, series.status), entry)
-        if self.capture is not None:
-            self.capture(x, series.status, self._path)
+            path, usual = self._path(x), usual and series.answered
+            if self._log.enabled:
+                self._write_line(x, series, total_s, path, usual=usual)
+            if series.failed:
+                self._keep_failure(x, series, total_s, path, usual=usual)
 
     def _write_line(
         self, x: Exchange, series: ExchangeSeries, total_s: float, path: str | None, *, usual: bool
     ) -> None:
+        """Write the access line of `x`. `usual`: apart from what varies, it is that of its series."""
         log = self._log
         if not (usual and series.remembered and log.is_json):
             log.write(access_record(x, series.status, series.source, total_s, path))
@@ -202,6 +185,22 @@ class Recorder:
         if shared is None:
             shared = series.shared_fields = shared_fields(access_record(x, series.status, series.source, total_s, path))
         log.write_json(alike_record(shared, log.timestamp(), x, total_s, path))
+
+    def _keep_failure(
+        self, x: Exchange, series: ExchangeSeries, total_s: float, path: str | None, *, usual: bool
+    ) -> None:
+        """Write the entry of `x` among the last errors, and capture `x` if it is wanted. `usual` as for its line."""
+        if self._errors is not None:
+            values, at = series.error_values, self._errors.wall()
+            if values is None or not usual:
+                values = error_values(x, series.status, series.source, total_s, path, at)
+                if usual:
+                    series.error_values = values
+            else:
+                refill_error(values, x, total_s, path, at)
+            self._errors.write(_lane_of(x, series.status), values)
+        if self.capture is not None:
+            self.capture(x, series.status, self._path)
 
     def _count_unusual(self, x: Exchange, series: ExchangeSeries) -> None:
         """Count what few exchanges count in: compression, contracts, limits in shadow mode, quotas."""

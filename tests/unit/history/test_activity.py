@@ -131,6 +131,13 @@ def test_what_refuses_a_key_is_counted_by_limit(counted: Counted) -> None:
     assert published.near_limits == [NearLimit("acme-ci", "acme", "minute", "key", 0, 300)]
 
 
+def test_a_key_that_one_limit_refuses_is_counted_by_that(counted: Counted) -> None:
+    refused = decided(0, retry_s=3.0)
+    counted.count(answered(decision=refused, call=None, answer=None), 429, "gateway", 0.001)
+    refusals = counted.rows("refusal")
+    assert {name: requests(counts) for name, counts in refusals.items()} == {("acme-ci", refused.refused_by[0]): 1}
+
+
 def test_a_429_of_the_service_is_no_refusal(counted: Counted) -> None:
     counted.count(answered(), 429, "upstream", 0.001)
     tables = counted.published().tables
