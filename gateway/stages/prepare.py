@@ -96,11 +96,10 @@ def prepare(x: Exchange, route: Route, caller: Caller, id_field: str, body: byte
     facts = headers.facts
     if facts is None or facts.filter is not route.request_filter or x.query_keys:
         kept = _kept(x, route)
-    elif facts.kept_apart:
-        lines = headers.lines
-        kept = b"".join([lines[part] for part in (facts.kept, *facts.kept_apart)])
     else:
         kept = headers.lines[facts.kept]
+        for part in facts.kept_apart:  # of the few fields that facts are known of
+            kept += headers.lines[part]
     call.head = b"".join((kept, template.head or _forwarded(x, route), ids, caller.head, route.request_fields))
     call.caller = caller.bucket
     if not body:

@@ -115,14 +115,17 @@ class UpstreamConnection(UploadingSocket):
         call.handed = True
         waiter: Waiter[Answer] = Waiter()
         self._waiter = waiter
-        body = call.body
-        if isinstance(body, bytes) and (size := len(body)) <= PIECE_BYTES:
-            self._ambiguous_from = ambiguous_from(call.method, with_body=True) if size else NEVER_AMBIGUOUS
-            self._write_batch.put(self._transport, request_head(call, self._origin, size, body))
-            self._deadline.sent(call, now)
+        body, request = call.body, b""
+        self._ambiguous_from = ambiguous_from(call.method) if body else NEVER_AMBIGUOUS
+        if not body:
+            request = request_head(call, self._origin, 0)
+        elif isinstance(body, bytes) and len(body) <= PIECE_BYTES:
+            request = request_head(call, self._origin, len(body)) + body
         else:
-            self._ambiguous_from = ambiguous_from(call.method, with_body=True)
             self._start_upload(call, self._origin, first)
+        if request:
+            self._write_batch.put(self._transport, request)
+            self._deadline.sent(call, now)
         if call.upgrade_mask:
             UpgradeReader(self, self._transport, waiter, call, self._target, lambda: self._owner.may_stream(self))
         return waiter

@@ -47,8 +47,8 @@ class Origin(msgspec.Struct, frozen=True):
     host: bytes
 
 
-def request_head(call: Call, to: Origin, length: int | None, body: bytes = b"") -> bytes:
-    """Return the complete head of `call` and the `body` behind it. `length` is that of its body, None for chunks."""
+def request_head(call: Call, to: Origin, length: int | None) -> bytes:
+    """Return the complete head of `call`. `length` is that of its body in bytes, None for chunks."""
     path = call.path
     if to.base or path[:1] != b"/":
         path = (to.base or b"/") + path
@@ -58,7 +58,7 @@ def request_head(call: Call, to: Origin, length: int | None, body: bytes = b"") 
         framing = _CHUNKED_BODY if length is None else b"Content-Length: %d\r\n\r\n" % length
         if call.method not in WITH_BODY:
             framing = _LAST_BODY + framing
-    return b"".join((call.method, b" ", path, b" HTTP/1.1\r\n", call.host or to.host, call.head, framing, body))
+    return b"".join((call.method, b" ", path, b" HTTP/1.1\r\n", call.host or to.host, call.head, framing))
 
 
 def starts_wrong(received: int, data: bytes) -> bool:
@@ -107,13 +107,13 @@ def _idle_s(keep_alive: bytes) -> float | None:
     return None
 
 
-def ambiguous_from(method: bytes, *, with_body: bool) -> int:
-    """Return the lowest status from which on it is unknown whether the service has read exactly the request.
+def ambiguous_from(method: bytes) -> int:
+    """Return the lowest status from which on it is unknown whether the service has read a request with a body.
 
     A service that ignores a body would read it as the next request, and its answer to that would go to the next caller.
     It may ignore any body where the method defines none, and a body that it has rejected.
     """
-    return NEVER_AMBIGUOUS if not with_body else 300 if method in WITH_BODY else 0
+    return 300 if method in WITH_BODY else 0
 
 
 def repaired(reply: bytes) -> bytes:
