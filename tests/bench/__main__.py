@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from subprocess import TimeoutExpired
 
 from tests.bench import chart, instructions, report
 from tests.bench.peers import BASE, GATEWAYS, PEERS, peer, site
@@ -85,6 +86,8 @@ def main() -> int:
     names = chosen.peers or ([BASE, *GATEWAYS] if chosen.compare else list(PEERS))
     for needed in ("nginx", "wrk", *(["redis-server"] if set(names) - {BASE, "embedded"} else [])):
         program(needed)
+    if chosen.save or chosen.instructions:
+        instructions.tool()
     found = run(chosen, scenarios, [BASE, *(name for name in names if name != BASE)])
     if chosen.save:
         chosen.save.mkdir(parents=True, exist_ok=True)
@@ -120,15 +123,29 @@ def run(chosen: argparse.Namespace, scenarios: list[Scenario], names: list[str])
             except KeyboardInterrupt:
                 if not samples:
                     raise SystemExit("stopped before the first round was over") from None
+            except SystemExit as error:
+                if not samples:
+                    raise
+                print(f"stopped, and only whole rounds count: {error}", file=sys.stderr)
             abouts = {each.name: each.about for each in peers}
-        counted: instructions.Counted = {}
-        if chosen.instructions:
-            counted = instructions.counted(names, codes, scenarios, count)
-        elif chosen.save:
-            gateways = [name for name in names if name in GATEWAYS]
-            some = [scenario for scenario in scenarios if scenario.name in COUNTED]
-            counted = instructions.counted(gateways, codes, some, ZIPF_KEYS)
+        counted = _counted(chosen, names, codes, scenarios, count)
         return report.results(samples, abouts, scenarios, chosen, codes, counted)
+
+
+def _counted(
+    chosen: argparse.Namespace, names: list[str], codes: list[Code], scenarios: list[Scenario], key_count: int
+) -> instructions.Counted:
+    """Count instructions as `chosen` says. What cannot be counted is said, and costs none of the rounds before."""
+    if chosen.save and not chosen.instructions:
+        names = [name for name in names if name in GATEWAYS]
+        scenarios, key_count = [scenario for scenario in scenarios if scenario.name in COUNTED], ZIPF_KEYS
+    elif not chosen.instructions:
+        return {}
+    try:
+        return instructions.counted(names, codes, scenarios, key_count)
+    except (SystemExit, TimeoutExpired) as error:
+        print(f"no instructions: {error}", file=sys.stderr)
+        return {}
 
 
 def _positive(text: str) -> int:
