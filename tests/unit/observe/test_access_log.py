@@ -122,6 +122,18 @@ def test_a_reader_gets_each_record_too_also_if_no_lines_are_written(*, enabled: 
     assert [(each.request_id, each.level, each.timestamp[:10]) for each in followed] == [("a", "error", "2026-06-01")]
 
 
+def test_records_that_only_the_encoder_reads_are_enough_for_lines_of_json_and_nothing_else() -> None:
+    writer = Writer(1)
+    log = AccessLog(writer, lambda: NOON)
+    assert log.is_json
+    log.follow(lambda _: None)
+    assert not log.is_json
+    log.follow(None)
+    assert log.is_json
+    assert not AccessLog(writer, lambda: NOON, enabled=False).is_json
+    assert not AccessLog(writer, lambda: NOON, console=True).is_json
+
+
 def test_bytes_that_are_no_text_are_spelled_out() -> None:
     line = written(AccessRecord(request_id=ID, method="GET", status=404, path="/caf\udce9", cause="\ud83d"))
     assert msgspec.json.decode(line)["url.path"] == "/caf\\udce9"
