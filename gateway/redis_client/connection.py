@@ -162,9 +162,9 @@ class RedisConnection(asyncio.Protocol):
         self._end(LOST)
 
     def _flush(self) -> None:
-        unsent, self._unsent = self._unsent, []
         if self._transport is not None:
-            self._transport.write(unsent[0] if len(unsent) == 1 else b"".join(unsent))
+            self._transport.write(b"".join(self._unsent))
+        self._unsent.clear()
 
     def _expire_at(self, when: float) -> None:
         """Set the one timer: it is for the oldest reply that is due, and not moved when that one comes."""

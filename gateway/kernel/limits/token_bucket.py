@@ -262,19 +262,26 @@ def decision(
     store: Store, tats_us: Sequence[int], claim: Claim, now_us: int, over: Sequence[int] = (), *, allowed: bool
 ) -> Decision:
     """Return the decision that `decide` found. `tats_us` and `over` are the times and indexes that it returned."""
+    alone = claim.alone
+    if alone is not None:
+        return Decision(allowed, store, (_state(alone, tats_us[0] - now_us, claim.alone_us, allowed=allowed),))
     windows, cost = claim.windows, claim.cost
     shadows: tuple[Window, ...] = ()
     if claim.shadowed:
         shadows = tuple([windows[index] for index in over])
         windows = windows[: claim.enforced]
-    states: list[WindowState] = []
-    for index, window in enumerate(windows):
-        used_us = tats_us[index] - now_us
-        if used_us < 0:
-            used_us = 0
-        emission_us, free_us = window.emission_us, window.full_us - used_us
-        if not allowed and (short_us := cost * emission_us - free_us) > 0:
-            states.append(WindowState(window, 0, used_us / 1e6, short_us / 1e6))
-        else:
-            states.append(WindowState(window, free_us // emission_us, used_us / 1e6, 0.0))
+    states = [
+        _state(window, tat_us - now_us, cost * window.emission_us, allowed=allowed)
+        for window, tat_us in zip(windows, tats_us, strict=False)  # those of shadows follow
+    ]
     return Decision(allowed, store, tuple(states), shadows)
+
+
+def _state(window: Window, used_us: int, cost_us: int, *, allowed: bool) -> WindowState:
+    """Return what is left of a window of which `used_us` is used, for a call that was decided as `allowed`."""
+    if used_us < 0:
+        used_us = 0
+    free_us = window.full_us - used_us
+    if not allowed and cost_us > free_us:
+        return WindowState(window, 0, used_us / 1e6, (cost_us - free_us) / 1e6)
+    return WindowState(window, free_us // window.emission_us, used_us / 1e6, 0.0)

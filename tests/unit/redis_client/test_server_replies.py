@@ -115,16 +115,17 @@ async def test_a_call_that_waits_for_a_connection_gets_no_reply_when_there_will_
 
 
 async def test_a_call_whose_caller_gives_up_while_it_waits_for_a_connection_is_not_sent() -> None:
-    connection = GivenReplies(1)
+    connection = GivenReplies(b"OK", 1)
     server = Server(connection)
     server._connection = None
     server._arrival.clear()
-    waiting, given_up = server.send(b"waiting"), server.send(b"given up")
+    waiting, given_up = server.send_by(b"waiting", server._loop.time() + 5.0, after_ask=True), server.send(b"given up")
     given_up.cancel()
     server._connection = cast("RedisConnection", connection)
     server._arrival.set()
     assert await waiting == 1
-    assert connection.sent == [b"waiting"]
+    await asyncio.gather(*server._waiting)
+    assert connection.sent == [ASKING, b"waiting"]
 
 
 async def test_a_caller_that_gives_up_finds_no_server_away() -> None:

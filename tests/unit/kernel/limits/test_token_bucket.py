@@ -16,6 +16,7 @@ from gateway.kernel.limits.token_bucket import (
     decide,
     decide_alone,
     decision,
+    granted,
     most,
 )
 
@@ -258,6 +259,10 @@ def test_one_window_alone_is_decided_as_among_others(used_us: int, cost: int) ->
     allowed, kept, over = decide((tat_us,), asked.windows, cost, NOW)
     expected = kept[0], decision("local", kept, asked, NOW, over, allowed=allowed)
     assert decide_alone(tat_us, MINUTE, asked, NOW, "local") == expected
+    if allowed:
+        assert granted("local", MINUTE, kept[0] - NOW) == expected[1]
+    among_others = claim("a", (MINUTE, DAY), cost)
+    assert decision("local", [*kept, NOW], among_others, NOW, allowed=allowed).states[0] == expected[1].states[0]
 
 
 def test_a_claim_is_alone_that_is_one_enforced_window_and_takes_something_of_it() -> None:
