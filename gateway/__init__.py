@@ -68,7 +68,7 @@ Layers (each imports only those below it; import-linter checks)
 Design decisions
     - The life of a request is one coroutine. net/coroutine_driver.py runs it in the callbacks of the sockets: it goes
       on within the callback that has brought what it waited for. Only what needs asyncio's own futures, streams and
-      time-outs goes on in a task, through the same code.
+      time-outs goes on in a task, through the same code. Steps that call one another instead need more instructions.
     - edge keeps aiohttp's parser, queue and back-pressure and replaces its request loop: no Request, Response, writer
       or task for each request. Malformed requests are ordinary exchanges that are answered and recorded.
     - upstream is our own connection pool on httptools: one write, one future and no timer for each call.
