@@ -236,8 +236,7 @@ def decide_alone(tat_us: int, window: Window, claim: Claim, now_us: int, store: 
     """Do what `decide` and `decision` do for a claim whose `window` is `alone`. Return its time and the decision."""
     used_us = (tat_us - now_us if tat_us > now_us else 0) + claim.alone_us
     if used_us <= window.full_us:
-        remaining = (window.full_us - used_us) // window.emission_us
-        return now_us + used_us, Decision(True, store, (WindowState(window, remaining, used_us / 1e6, 0.0),))  # noqa: FBT003 - a name costs
+        return now_us + used_us, granted(store, window, used_us)
     tat_us = min(tat_us, now_us + window.full_us)
     return tat_us, decision(store, (tat_us,), claim, now_us, allowed=False)
 
