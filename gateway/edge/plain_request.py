@@ -19,6 +19,7 @@ from sys import intern
 import msgspec
 
 from gateway.kernel.http.request_fields import FieldShape, HeadFacts, RequestHeaders, may_be_remembered
+from gateway.kernel.key_format import PREFIX
 from gateway.kernel.memo import MANY_CALLERS, Memo
 
 _METHODS = {name.encode(): name for name in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")}
@@ -34,6 +35,7 @@ MOST_SHAPES = 256
 """How many different sequences of field names the remembered lines have: a sequence takes more memory than the rest."""
 _LONGEST_HOST = 256
 _REMEMBERED_LINES, _LONGEST_LINE = 1024, 256
+_KEY_PREFIX = PREFIX.encode()
 _SALT_BYTES = 32
 _NOT_PLAIN = frozenset({
     "expect", "http2-settings", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "tracestate",
@@ -111,7 +113,7 @@ class PlainRequestReader:
     def _new_line(self, first: bytes, lines: bytes, facts: HeadFacts) -> RequestLine | None:
         """Return what `request_line` does, and remember it where the caller is known and its key is not in it.
 
-        A query and percent-encoded bytes may contain a key.
+        A query and percent-encoded bytes may contain a key, and a path may contain somebody else's.
         """
         line = request_line(first)
         if (
@@ -120,6 +122,7 @@ class PlainRequestReader:
             and len(first) <= _LONGEST_LINE
             and b"?" not in first
             and b"%" not in first
+            and _KEY_PREFIX not in first
             and (facts.key_end == 0 or lines[facts.key_at : facts.key_end] not in first)
         ):
             self._lines.keep(first, line)

@@ -114,6 +114,7 @@ def identified(one: PlainRequestReader) -> PlainRequestReader:
         (b"GET /a?b HTTP/1.1", False),
         (b"GET /%61 HTTP/1.1", False),
         (b"GET /a/secret-of-mine HTTP/1.1", False),
+        (b"GET /a/gw_secret_of_another HTTP/1.1", False),
         (b"GET /" + b"a" * 256 + b" HTTP/1.1", False),
         (b"GET a HTTP/1.1", False),
     ],
