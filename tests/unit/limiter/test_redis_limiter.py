@@ -15,22 +15,12 @@ from gateway.limiter.memory_limiter import LocalLimiter
 from gateway.limiter.redis_limiter import RedisLimiter
 from gateway.redis_client.status import RedisServerStatus, RedisStatus
 from tests.limiter_load import until
-from tests.quota_limiter import COUNT, asks
+from tests.quota_limiter import CLOCK, COUNT, GENEROUS_S, asks
 from tests.redis_server import RedisProcess
 
-CLOCK = Clock(time.monotonic, time.time)
 BUCKET = "{0b5b2a9a6cf6}"
 DAY = (Window("day", 5, 86_400_000_000, "Day"),)
 BOTH = (*DAY, Window("minute", 3, 60_000_000, "Minute"))
-GENEROUS_S = 5.0
-
-
-@pytest.fixture
-async def limiter(redis_server: RedisProcess) -> AsyncIterator[RedisLimiter]:
-    limiter = RedisLimiter(redis_server.url, "gw", GENEROUS_S, "local", CLOCK)
-    await limiter.start()
-    yield limiter
-    await limiter.close()
 
 
 def stored(server: RedisProcess) -> dict[str, tuple[bytes, int]]:

@@ -1,31 +1,18 @@
 """limiter/redis_limiter.py: decisions in two parts, for callers that are no coroutines."""
 
-import time
-from collections.abc import AsyncIterator
 from typing import cast
 
 import pytest
 
-from gateway.kernel.clock import Clock
 from gateway.kernel.faults import LIMITER_UNAVAILABLE, GatewayError
 from gateway.kernel.limits.token_bucket import UNLIMITED, Decision, OnFailure, Window, claim
 from gateway.limiter.redis_limiter import RedisLimiter
 from gateway.net.waiter import Waiter
-from tests.redis_server import RedisProcess
+from tests.quota_limiter import CLOCK, GENEROUS_S
 
-CLOCK = Clock(time.monotonic, time.time)
 BUCKET = "{0b5b2a9a6cf6}"
 DAY = (Window("day", 5, 86_400_000_000, "Day"),)
 BOTH = (*DAY, Window("minute", 3, 60_000_000, "Minute"))
-GENEROUS_S = 5.0
-
-
-@pytest.fixture
-async def limiter(redis_server: RedisProcess) -> AsyncIterator[RedisLimiter]:
-    limiter = RedisLimiter(redis_server.url, "gw", GENEROUS_S, "local", CLOCK)
-    await limiter.start()
-    yield limiter
-    await limiter.close()
 
 
 async def test_a_decision_is_made_of_the_reply(limiter: RedisLimiter) -> None:

@@ -3,6 +3,7 @@
 import ctypes
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from gateway.system.malloc import LARGE_BYTES, give_back, keep_blocks, set_apart, trim
@@ -12,6 +13,13 @@ PIECE, PIECES = 100_000, 400
 
 def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+def alone(check: Callable[[], None]) -> None:
+    """Run a check of this module in a process of its own: here other tests have left holes that take blocks."""
+    program = f"from {__name__} import {check.__name__}; {check.__name__}()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_freed_memory_between_used_blocks_is_returned() -> None:
@@ -30,16 +38,8 @@ def test_freed_memory_between_used_blocks_is_returned() -> None:
         libc.free(piece)
 
 
-PROGRAM = """
-from tests.unit.system.test_malloc import large_blocks_go_back
-large_blocks_go_back()
-"""
-
-
 def test_large_blocks_go_back_as_soon_as_they_are_freed() -> None:
-    """In a process of its own: here other tests have left holes that take them."""
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stderr) == (0, "")
+    alone(large_blocks_go_back)
 
 
 def large_blocks_go_back() -> None:
@@ -57,14 +57,7 @@ def large_blocks_go_back() -> None:
 
 
 def test_blocks_of_common_bodies_are_kept_until_memory_is_trimmed() -> None:
-    done = subprocess.run([sys.executable, "-c", KEEPS], capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-KEEPS = """
-from tests.unit.system.test_malloc import bodies_are_kept
-bodies_are_kept()
-"""
+    alone(bodies_are_kept)
 
 
 def bodies_are_kept() -> None:
@@ -80,14 +73,7 @@ def bodies_are_kept() -> None:
 
 
 def test_a_block_that_is_set_apart_lies_on_no_page_that_was_used() -> None:
-    done = subprocess.run([sys.executable, "-c", APART], capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-APART = """
-from tests.unit.system.test_malloc import blocks_are_set_apart
-blocks_are_set_apart()
-"""
+    alone(blocks_are_set_apart)
 
 
 def blocks_are_set_apart() -> None:
