@@ -133,7 +133,7 @@ class Activity:
 
     def _count_error(self, x: Exchange, kind: ErrorKind, row: _Row, sample: int) -> None:
         decision = x.decision
-        alike = (kind, () if decision is None or decision.allowed or x.peeked else _refused_by(decision))
+        alike = (kind, () if decision is None or decision.allowed or x.peeked else decision.refused_by)
         samples = row.errors.get(alike)
         if samples is None:
             if self._kinds_of_errors >= MOST_ROWS:
@@ -236,11 +236,3 @@ def _add_errors(found: CountTables, key: tuple[str, str | None] | None, alike: A
     if key is not None:
         for limit in limits:
             add_to(found["refusal"], (key[0], limit), refusals)
-
-
-def _refused_by(decision: Decision) -> tuple[str, ...]:
-    """Return what `decision.refused_by` does, sooner where there is one limit."""
-    states = decision.states
-    if len(states) == 1 and states[0].retry_s > 0 and not decision.spent:
-        return (states[0].window.id,)
-    return decision.refused_by

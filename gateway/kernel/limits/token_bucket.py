@@ -192,6 +192,8 @@ class Decision(msgspec.Struct):
     @property
     def refused_by(self) -> tuple[str, ...]:
         """The ids of the limits and quotas that refuse the call."""
+        if len(self.states) == 1 and self.states[0].retry_s > 0 and not self.spent:  # nearly always: the same as below
+            return (self.states[0].window.id,)
         windows = [state.window.id for state in self.states if state.retry_s > 0]
         return (*windows, *[state.meter.id for state in self.spent])
 
