@@ -181,7 +181,7 @@ class Reply(msgspec.Struct):
     stream, when it is not known. `code` is the contract's error code, 0 for a success. `source` says who made the
     status. `close` ends the connection afterwards. `upstream_request_id` is the id that the backend gave to the
     exchange, for the log. `text` are header lines before `fields`, with CR and LF, where no stage looks at them any
-    more, of a reply that consists of its head and all of `body`.
+    more.
     """
 
     status: int

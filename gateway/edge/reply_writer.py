@@ -55,7 +55,7 @@ class ReplyWriter(RequestReader):
             or self._paused
             or self._http10
             or len(body) > _SMALL_BYTES
-            or not (reply.text or _is_whole(reply, x.method))
+            or not _is_whole(reply, x.method)
             or not (self._payload is EMPTY_PAYLOAD or self._payload.is_eof())
             or transport.is_closing()
         ):

@@ -34,6 +34,7 @@ async def here() -> AsyncIterator[Front]:
         "routes": """
 - {id: cached, match: {prefix: /v1}, upstream: backend, cache: {}, compression: {codings: [gzip]}}
 - {id: forced, match: {prefix: /forced}, upstream: backend, cache: {ttl: 1h}}
+- {id: large, match: {prefix: /large}, upstream: backend, cache: {ttl: 1h}}
 """,
     }
     async with front(**sections) as built:
@@ -42,6 +43,7 @@ async def here() -> AsyncIterator[Front]:
         )
         built.service.on("/v1/large", reply(b"[" + b"1," * 50_000 + b"1]", b"Cache-Control: max-age=60"))
         built.service.on("/forced/items", reply(b"[3]"))
+        built.service.on("/large/items", reply(b"[" + b"1," * 50_000 + b"1]"))
         yield built
 
 
@@ -72,6 +74,12 @@ async def test_a_large_kept_reply_is_compressed_for_each_client(here: Front) -> 
                 assert len(answer.json()["data"]["result"]) == 50_001
                 assert answer.headers.get("Content-Encoding") == (coding if coding == "gzip" else None)
     assert len(here.service.at("/v1/large")) == 1
+
+
+async def test_a_large_kept_reply_is_whole_however_often_it_is_asked_for(here: Front) -> None:
+    replies = [await ask(here.gateway, "GET", "/large/items") for _ in range(4)]
+    assert [len(enveloped(each)["data"]["result"]) for each in replies] == [50_001] * 4
+    assert len(here.service.at("/large/items")) == 1
 
 
 async def test_a_client_with_a_cache_of_its_own(here: Front, tmp_path: Path) -> None:

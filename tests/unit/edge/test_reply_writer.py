@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -122,3 +122,25 @@ async def test_head_and_no_content_have_no_body() -> None:
         await client.send(b"GET /none HTTP/1.1\r\nHost: h\r\n\r\n")
         reply = await client.reply()
         assert (reply.status, reply.field("Content-Length")) == (204, None)
+
+
+@pytest.mark.parametrize("lines", [{"fields": [("X-A", "b")]}, {"fields": [], "text": "X-A: b\r\n"}])
+async def test_a_reply_is_framed_alike_whether_its_lines_are_fields_or_text(lines: dict[str, Any]) -> None:
+    replies = [
+        Reply(200, **lines, body=b"{}"),
+        Reply(200, **lines, body=b"head", length=12, content=b"body", tail=b"tail"),
+        Reply(200, **lines, body=b"ab", stream=Pieces(b"cd"), length=4),
+        Reply(204, **lines, body=b"", length=0),
+    ]
+
+    async def answer(_: Exchange, send: Send) -> None:
+        await send(replies.pop(0))
+
+    async with listening(answer) as (_, port), await RawClient.connect(port) as client:
+        for body, length in ((b"{}", "2"), (b"headbodytail", "12"), (b"abcd", "4"), (b"", None)):
+            await client.send(GET)
+            reply = await client.reply()
+            assert (reply.body, reply.field("Content-Length"), reply.field("X-A")) == (body, length, "b")
+        replies.append(Reply(200, **lines, body=b"{}"))
+        await client.send(b"HEAD /a HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert (await client.reply("HEAD")).field("Content-Length") == "2"
