@@ -1,11 +1,13 @@
 """Refuses calls that exceed a rate limit or a quota, and says which limits refused them and when the call fits."""
 
+from collections.abc import Sequence
 from math import ceil
 
 from gateway.kernel.faults import RATE_LIMITED, Detail, GatewayError
 from gateway.kernel.limits.quota import MeterState
 from gateway.kernel.limits.ratelimit_headers import retry_after_s
-from gateway.kernel.limits.token_bucket import Decision, WindowState
+from gateway.kernel.limits.token_bucket import Decision, Window, WindowState
+from gateway.kernel.memo import Memo
 
 _BLOCKED_RETRY_S = 86_400
 """Retry-After in seconds for a quota that does not open by itself. An operator may have raised it by then."""
@@ -23,25 +25,31 @@ _UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"))
 _SPAN_NAMES = {1.0: "second", 60.0: "minute", 3600.0: "hour", 86400.0: "day"}
 
 
+_alike: Memo[tuple[Window, int, int, int], GatewayError] = Memo(1024)
+"""Refusals by a single window, by all that their texts depend on: window, used tokens, cost, and tenths of a second to
+wait. Who goes on all the same is refused in the same words for a while.
+"""
+
+
 def limit_error(decision: Decision, cost: int) -> GatewayError:
     """Return the refusal of a call of `cost` tokens, for a `decision` that does not allow it.
 
     The fault is that of the first quota that refuses, or else RATE_LIMITED. The details name each limit that refuses,
-    the one with the longest wait first, and when the call fits.
+    the one with the longest wait first, and when the call fits. One error may stand for several refusals.
     """
     if decision.spent:
-        first = decision.spent[0].meter.fault
-        wait_s = max(_retry_s(state) for state in decision.spent)
-        return GatewayError(
-            first,
-            row=first,
-            details=tuple([_quota_detail(state) for state in decision.spent]),
-            retry_after_s=max(wait_s, retry_after_s(decision.states)),
-            cause=", ".join([state.meter.id for state in decision.spent]),
-        )
-    spent = sorted([state for state in decision.states if state.retry_s > 0], key=lambda state: -state.retry_s)
-    details = tuple(_window_detail(state, cost) for state in spent)
-    return GatewayError(RATE_LIMITED, details=details, retry_after_s=retry_after_s(decision.states))
+        return _quota_error(decision)
+    if len(decision.states) == 1:  # nearly always
+        state = decision.states[0]
+        alike = state.window, state.used, cost, _tenths(state.retry_s, 1)
+        return _alike.get(alike) or _alike.keep(alike, _rate_error(decision.states, cost))
+    return _rate_error(decision.states, cost)
+
+
+def _rate_error(states: Sequence[WindowState], cost: int) -> GatewayError:
+    spent = sorted([state for state in states if state.retry_s > 0], key=lambda state: -state.retry_s)
+    details = tuple([_window_detail(state, cost) for state in spent])
+    return GatewayError(RATE_LIMITED, details=details, retry_after_s=retry_after_s(spent))
 
 
 def _window_detail(state: WindowState, cost: int) -> Detail:
@@ -51,6 +59,18 @@ def _window_detail(state: WindowState, cost: int) -> Detail:
         f"{_LIMIT_NAMES[window.owner]} of {promise} has no room for this call: {state.used} of {window.burst} at "
         "once are used, "
         f"this call costs {cost}, and it fits in {_wait(state.retry_s)}."
+    )
+
+
+def _quota_error(decision: Decision) -> GatewayError:
+    first = decision.spent[0].meter.fault
+    wait_s = max(_retry_s(state) for state in decision.spent)
+    return GatewayError(
+        first,
+        row=first,
+        details=tuple([_quota_detail(state) for state in decision.spent]),
+        retry_after_s=max(wait_s, retry_after_s(decision.states)),
+        cause=", ".join([state.meter.id for state in decision.spent]),
     )
 
 
@@ -94,8 +114,12 @@ def _wait(seconds: float) -> str:
     unit_s, name = 1, "seconds"
     if seconds > 2 * _UNITS[-1][0]:
         unit_s, name = next(unit for unit in _UNITS if seconds > 2 * unit[0])
-    tenths = -(-round(seconds * 1e6) // (unit_s * 100_000))
-    return f"{tenths / 10:.10g} {name}"
+    return f"{_tenths(seconds, unit_s) / 10:.10g} {name}"
+
+
+def _tenths(seconds: float, unit_s: int) -> int:
+    """Return a duration in tenths of a unit of `unit_s` seconds, rounded up from whole microseconds."""
+    return -(-round(seconds * 1e6) // (unit_s * 100_000))
 
 
 def _span(per_us: int) -> str:

@@ -48,7 +48,7 @@ OnFailure: TypeAlias = Literal["local", "allow", "deny"]
 """What a limit does while Redis is away: count this gateway's share of it, not count, refuse."""
 
 
-class Window(msgspec.Struct, frozen=True):
+class Window(msgspec.Struct, frozen=True, cache_hash=True):
     """One limit: `max` per `per_us`, in the sense of its `guarantee`.
 
     `id` is its name in replies. `name` is the suffix of the X-RateLimit-* fields (Second, Minute, Hour, Day, Month),
@@ -105,10 +105,10 @@ class Claim(msgspec.Struct, frozen=True, eq=False):
     in the first braces), so that a Redis Cluster keeps them on one node. `fields` are the header fields that every
     reply about the claim has, and `text` is the same as lines with CR and LF. Shadow windows come last, after
     `enforced` others. `postings` are what the call does to quotas and concurrency, under the same tag. `alone` is the
-    window of a claim that is nothing but a cost (`alone_us`, in time) to one enforced window, as nearly every one is;
-    None for others. `bucket` is for the limiter, which keeps there where it counts for `alone`: with many callers a
-    look-up by key waits for the memory. Claims are compared by identity. Raises ValueError for a cost below 0, and for
-    shadow windows in front of others.
+    window of a claim that is nothing but a cost (`alone_us`, in time) to one enforced window, as nearly every one is,
+    also of those that only ask; None for others. `bucket` is for the limiter, which keeps there where it counts for
+    `alone`: with many callers a look-up by key waits for the memory. Claims are compared by identity. Raises ValueError
+    for a cost below 0, and for shadow windows in front of others.
     """
 
     keys: tuple[str, ...]
@@ -135,7 +135,7 @@ class Claim(msgspec.Struct, frozen=True, eq=False):
         force_setattr(self, "text", _texts.get(self.fields) or _texts.keep(self.fields, as_text(self.fields)))
         force_setattr(self, "enforced", enforced)
         force_setattr(self, "shadowed", enforced < len(self.windows))
-        alone = self.windows[0] if enforced == len(self.windows) == 1 and self.cost and not self.postings else None
+        alone = self.windows[0] if enforced == len(self.windows) == 1 and not self.postings else None
         force_setattr(self, "alone", alone)
         force_setattr(self, "alone_us", 0 if alone is None else self.cost * alone.emission_us)
 
@@ -235,12 +235,18 @@ def decide(
 
 
 def decide_alone(tat_us: int, window: Window, claim: Claim, now_us: int, store: Store) -> tuple[int, Decision]:
-    """Do what `decide` and `decision` do for a claim whose `window` is `alone`. Return its time and the decision."""
-    used_us = (tat_us - now_us if tat_us > now_us else 0) + claim.alone_us
-    if used_us <= window.full_us:
+    """Do what `decide` and `decision` do for a claim whose `window` is `alone`. Return its time and the decision.
+
+    The time of a full bucket is now, whatever it was.
+    """
+    used_us = tat_us - now_us if tat_us > now_us else 0
+    if used_us + claim.alone_us <= window.full_us:
+        used_us += claim.alone_us
         return now_us + used_us, granted(store, window, used_us)
-    tat_us = min(tat_us, now_us + window.full_us)
-    return tat_us, decision(store, (tat_us,), claim, now_us, allowed=False)
+    used_us = min(used_us, window.full_us)  # it was more if the clock has gone back
+    if not claim.alone_us:
+        return now_us + used_us, granted(store, window, used_us)
+    return now_us + used_us, Decision(False, store, (_refusing(window, used_us, claim.alone_us),))  # noqa: FBT003
 
 
 def granted(store: Store, window: Window, used_us: int) -> Decision:
@@ -284,5 +290,10 @@ def _state(window: Window, used_us: int, cost_us: int, *, allowed: bool) -> Wind
         used_us = 0
     free_us = window.full_us - used_us
     if not allowed and cost_us > free_us:
-        return WindowState(window, 0, used_us / 1e6, (cost_us - free_us) / 1e6)
+        return _refusing(window, used_us, cost_us)
     return WindowState(window, free_us // window.emission_us, used_us / 1e6, 0.0)
+
+
+def _refusing(window: Window, used_us: int, cost_us: int) -> WindowState:
+    """Return what is left of a window that refuses a call, because `used_us` is used and `cost_us` more do not fit."""
+    return WindowState(window, 0, used_us / 1e6, (used_us + cost_us - window.full_us) / 1e6)

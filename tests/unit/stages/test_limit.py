@@ -1,6 +1,9 @@
 """stages/limit.py: what a spent limit says."""
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.kernel.faults import CONCURRENCY_EXCEEDED, QUOTA_SPENT, RATE_LIMITED, GatewayError
 from gateway.kernel.limits.quota import Meter, MeterState
@@ -47,6 +50,30 @@ def test_the_tightest_window_comes_first_and_names_its_owner() -> None:
     assert organization.startswith("Your organisation's limit of 1000 per day (organization/day) ")
     assert organization.endswith("500 of 500 at once are used, this call costs 2, and it fits in 2.9 minutes.")
     assert key.startswith("Your limit of 5 ")
+
+
+def test_refusals_with_the_same_texts_are_one_error_and_others_are_not() -> None:
+    error = refused(WindowState(MINUTE, 0, 60.0, 0.11))
+    assert refused(WindowState(msgspec.structs.replace(MINUTE), 0, 59.9, 0.2)) is error
+    others = [
+        refused(WindowState(ODD, 0, 2.5, 0.11)),
+        refused(WindowState(msgspec.structs.replace(MINUTE, max=301), 0, 60.0, 0.11)),
+        refused(WindowState(MINUTE, 0, 59.8, 0.11)),
+        refused(WindowState(MINUTE, 0, 60.0, 0.11), cost=2),
+        refused(WindowState(MINUTE, 0, 60.0, 0.21)),
+        refused(WindowState(MINUTE, 0, 60.0, 0.11), WindowState(ODD, 0, 2.5, 0.1)),
+    ]
+    assert len({each.details for each in (error, *others)}) == 1 + len(others)
+    assert (error.__traceback__, error.kept()) == (None, error)
+
+
+@given(st.integers(1, 10**14))
+def test_a_wait_has_one_text_and_one_retry_for_all_of_its_tenths_of_a_second(retry_us: int) -> None:
+    latest_us = -(-retry_us // 100_000) * 100_000
+    several = (WindowState(ODD, 0, 2.5, 0.000001),)  # nothing is remembered of two windows
+    exact, latest = (refused(WindowState(MINUTE, 0, 60.0, us / 1e6), *several) for us in (retry_us, latest_us))
+    assert (exact.details[0], exact.retry_after_s) == (latest.details[0], latest.retry_after_s)
+    assert exact.retry_after_s == -(-retry_us // 1_000_000)
 
 
 @pytest.mark.parametrize(

@@ -252,30 +252,32 @@ def test_the_tokens_that_are_used_include_those_that_are_partly_refilled() -> No
     assert [WindowState(MINUTE, 0, full_s, 0.0).used for full_s in (0.0, 0.1, 0.2, 0.3)] == [0, 1, 1, 2]
 
 
-@pytest.mark.parametrize("cost", [1, 7, 300, 301])
+@pytest.mark.parametrize("cost", [0, 1, 7, 300, 301])
 @pytest.mark.parametrize("used_us", [-1, 0, 1, 59_800_000, 59_800_001, 60_000_000, 90_000_000])
 def test_one_window_alone_is_decided_as_among_others(used_us: int, cost: int) -> None:
     asked, tat_us = claim("a", (MINUTE,), cost), NOW + used_us
     allowed, kept, over = decide((tat_us,), asked.windows, cost, NOW)
-    expected = kept[0], decision("local", kept, asked, NOW, over, allowed=allowed)
+    expected = max(kept[0], NOW), decision("local", kept, asked, NOW, over, allowed=allowed)
     assert decide_alone(tat_us, MINUTE, asked, NOW, "local") == expected
     if allowed:
-        assert granted("local", MINUTE, kept[0] - NOW) == expected[1]
+        assert granted("local", MINUTE, max(kept[0], NOW) - NOW) == expected[1]
     among_others = claim("a", (MINUTE, DAY), cost)
     assert decision("local", [*kept, NOW], among_others, NOW, allowed=allowed).states[0] == expected[1].states[0]
 
 
-def test_a_claim_is_alone_that_is_one_enforced_window_and_takes_something_of_it() -> None:
+def test_a_claim_is_alone_that_is_one_enforced_window_and_a_cost() -> None:
     shadow, posting = (
         msgspec.structs.replace(MINUTE, shadow=True),
         Posting("{a}:m", Meter("m", "count", 5, "key", RATE_LIMITED)),
     )
-    assert (claim("a", (MINUTE,), 7).alone, claim("a", (MINUTE,), 7).alone_us) == (MINUTE, 7 * MINUTE.emission_us)
+    for cost in (0, 7):
+        asked = claim("a", (MINUTE,), cost)
+        assert (asked.alone, asked.alone_us) == (MINUTE, cost * MINUTE.emission_us)
     others = [
-        claim("a", (MINUTE,), 0), claim("a", ()), claim("a", (MINUTE, MINUTE)), claim("a", (shadow,)),
+        claim("a", ()), claim("a", (MINUTE, MINUTE)), claim("a", (shadow,)),
         claim("a", (MINUTE, shadow)), Claim(("{a}:minute",), (MINUTE,), postings=(posting,)),
     ]  # fmt: skip
-    assert [each.alone for each in others] == [None] * 6
+    assert [each.alone for each in others] == [None] * 5
 
 
 def test_a_bucket_that_is_full_has_all_that_it_holds() -> None:
