@@ -109,10 +109,10 @@ class Exchange(msgspec.Struct):
     traceparent: str
     trace_id: str
     trusted_peer: bool = False
+    certificate_subject: str = ""
     withheld: frozenset[bytes] = frozenset()
     upgrade: bool = False
     head_error: GatewayError | None = None
-    certificate_subject: str = ""
 
     route: Route | None = None
     near: Route | None = None

@@ -3,6 +3,7 @@
 Law: no connection occupies the event loop. After a few requests that had arrived already other connections are served.
 """
 
+import asyncio
 from enum import Enum
 from functools import partial
 from typing import Any
@@ -57,6 +58,10 @@ class ClientConnection(ReplyWriter):
         self._rejection = _TLS_REQUIRED if plain else None
         self._serving = False
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._become_idle()
+
     @property
     def state(self) -> ConnectionState:
         """The present state."""
@@ -85,8 +90,8 @@ class ClientConnection(ReplyWriter):
                     continue
                 if self._close or self._eof:
                     break
-                self._idle_since = monotonic()
                 self._serving = False
+                self._become_idle()
                 return
             if not answered:
                 began = monotonic()
@@ -95,7 +100,7 @@ class ClientConnection(ReplyWriter):
                 return
             message: Any
             message, payload = self._messages.popleft()
-            if self._parser is not None and not isinstance(message, PlainRequest):
+            if self._parser is not None:
                 self._parser.message_consumed()
             if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
                 self._resume_reading_if_drained()
@@ -108,22 +113,41 @@ class ClientConnection(ReplyWriter):
             self.force_close()
 
     def _serve_alone(self, request: PlainRequest) -> None:
-        if self._serving or self._exchange is not None or self._lingering is not None or not self._keep:
-            self._messages.append((request, EMPTY_PAYLOAD))  # type: ignore[arg-type]  # as in `_reject`
-            self._serve()
-            return
-        self._serving = True
-        served = self._answer(request, EMPTY_PAYLOAD)
-        self._serving = False
-        if served:
-            self._go_on()
+        listener, ended = self._listener, self._ended_alone
+        x = listener.head_checker.exchange(request.line, request.headers, self._peer, request.body)
+        self._exchange, self._keep = x, request.keep
+        if self._driver.run(listener.serve(x, self._send), ended):
+            ended(None)
+
+    def _ended_alone(self, error: BaseException | None) -> None:
+        """Do what `_exchange_ended` does, after a request that came alone."""
+        if self._alone and self._keep and error is None:  # nothing else has begun meanwhile
+            self._exchange = None
+            self._idle_since = self._listener.head_checker.monotonic()
+        else:
+            self._alone = False
+            self._exchange_ended(error)
 
     def _go_on(self) -> None:
         """Go on after an exchange has ended."""
         if self._messages or self._close or self._eof or self._force_close or not self._keep:
             self._serve()
         else:
-            self._idle_since = self._listener.head_checker.monotonic()
+            self._become_idle()
+
+    def _become_idle(self) -> None:
+        """Note that no request is served, and none is in the queue. Part of one may have arrived."""
+        self._idle_since = self._listener.head_checker.monotonic()
+        self._alone = (
+            self._splitter.idle
+            and self._head_since is None
+            and self._last_payload.is_eof()
+            and self._rejection is None
+            and not (self._upgraded or self._eof)
+        )
+        if self._alone:  # what plain requests have in common is set once
+            self._payload = self._last_payload = EMPTY_PAYLOAD
+            self._http10 = False
 
     def _serve_on(self) -> None:
         self._serving = False
@@ -135,13 +159,7 @@ class ClientConnection(ReplyWriter):
         `_keep` says afterwards whether the connection stays open.
         """
         listener = self._listener
-        if isinstance(message, PlainRequest):
-            x = listener.head_checker.plain_exchange(message, self._peer)
-            if self._rejection is not None:
-                x.head_error = self._rejection()
-            self._keep = message.keep and x.head_error is None
-            self._http10 = False
-        elif isinstance(message, GatewayError):
+        if isinstance(message, GatewayError):
             x = listener.head_checker.error_exchange(message, self._peer)
             self._keep = self._http10 = False
         else:

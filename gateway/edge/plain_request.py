@@ -2,6 +2,7 @@
 
 A plain request is one that leaves nothing to interpret: a known method, a path, HTTP/1.1, each field once and in the
 form `Name: value`, no field that changes how the connection or the body is read, and a body that has arrived whole.
+Its Host is one that was found to be valid before.
 Everything else is for the parser, which decides what it means, or that it means nothing.
 
 Field lines that come again are recognised by their digest, request lines by their bytes, and neither is read again
@@ -12,7 +13,7 @@ before. `tests/properties/test_plain_requests.py` compares them.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from hashlib import blake2b
 from sys import intern
 
@@ -79,13 +80,14 @@ class PlainRequestReader:
     Field lines are known by their digest with a salt of `entropy`, so that none of them stays in memory. Lines are
     remembered when they come for the second time: those of many clients differ with each request. Request lines are
     remembered as they are, unless a key may be in them. All that is remembered has a bound in bytes, because strangers
-    decide what comes.
+    decide what comes. `hosts` are the Host fields that are valid.
     """
 
-    __slots__ = ("_known", "_lines", "_most_bytes", "_salt", "_seen", "_shapes")
+    __slots__ = ("_hosts", "_known", "_lines", "_most_bytes", "_salt", "_seen", "_shapes")
 
-    def __init__(self, most_bytes: int, entropy: Callable[[int], bytes]) -> None:
+    def __init__(self, most_bytes: int, entropy: Callable[[int], bytes], hosts: Container[str]) -> None:
         self._most_bytes = most_bytes
+        self._hosts = hosts
         self._salt = entropy(_SALT_BYTES)
         self._seen: set[bytes] = set()
         self._known: Memo[bytes, HeadFacts] = Memo(MANY_CALLERS)
@@ -93,10 +95,9 @@ class PlainRequestReader:
         self._shapes: set[FieldShape] = set()
 
     def read(self, data: bytes) -> PlainRequest | None:
-        """Return what `plain_request` does."""
-        line_end = data.find(b"\r\n")
-        head_end = data.find(b"\r\n\r\n", line_end)
-        if line_end < 0 or head_end <= line_end or head_end > self._most_bytes:
+        """Return what `plain_request` does, None also for a Host that is not known to be valid."""
+        line_end, head_end = data.find(b"\r\n"), data.find(b"\r\n\r\n")
+        if not line_end < head_end <= self._most_bytes:
             return None
         lines = data[line_end + 2 : head_end + 2]
         digest = blake2b(self._salt + lines).digest()  # without a digest size, which would cost as much as the rest
@@ -129,9 +130,11 @@ class PlainRequestReader:
         return line
 
     def _new(self, data: bytes, lines: bytes, digest: bytes) -> PlainRequest | None:
-        """Return what `plain_request` does, and remember what follows from `lines` if they have come before."""
+        """Return what `read` does, and remember what follows from `lines` if they have come before."""
         request = plain_request(data, self._most_bytes)
         if request is not None:
+            if request.headers.get("host") not in self._hosts:
+                return None
             if digest in self._seen:
                 self._seen.discard(digest)
                 self._remember(request, lines, digest)

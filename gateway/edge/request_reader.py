@@ -41,14 +41,15 @@ class RequestReader(WriteProgress):
     """The receiving half of a connection. The listener calls `sweep` a few times a second.
 
     `client_address` is the address of the client where a proxy has sent it, None where the socket has it. `_rejection`
-    makes the error that answers every request; None means that requests are served. `_payload` is the body of the
-    exchange under way, and `_last_payload` that of the newest request in the queue. `_head_bytes` counts the bytes of
-    the head that is arriving. `_lingering` closes the connection after its last reply, unless the client does so
-    before; None as long as there may be further replies. `_tunnel` is what the connection has become, None for none.
+    makes the error that answers every request; None means that requests are served. `_alone`: nothing but plain
+    requests has begun since it was idle. `_payload` is the body of the exchange under way, and `_last_payload` that of
+    the newest request in the queue. `_head_bytes` counts the bytes of the head that is arriving. `_lingering` closes
+    the connection after its last reply, unless the client does so before; None as long as there may be further replies.
+    `_tunnel` is what the connection has become, None for none.
     """
 
     __slots__ = (
-        "_body_since", "_client_address", "_driver", "_eof", "_head_bytes", "_head_since", "_idle_since",
+        "_alone", "_body_since", "_client_address", "_driver", "_eof", "_head_bytes", "_head_since", "_idle_since",
         "_last_payload", "_lingering", "_payload", "_plain_requests", "_rejection", "_secure", "_splitter",
         "_tunnel",
     )  # fmt: skip
@@ -66,7 +67,7 @@ class RequestReader(WriteProgress):
         self._idle_since = listener.head_checker.monotonic()
         self._head_since: float | None = None
         self._body_since: float | None = None
-        self._eof = False
+        self._eof = self._alone = False
         self._lingering: asyncio.TimerHandle | None = None
         self._driver = CoroutineDriver(self._loop)
         self._tunnel: Tunnel | None = None
@@ -84,16 +85,16 @@ class RequestReader(WriteProgress):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser piece by piece, while the queue of requests has space."""
-        if self._force_close or self._close or self._upgraded:
+        if self._alone:
+            if self._exchange is None and (request := self._plain_requests.read(data)) is not None:
+                self._serve_alone(request)
+                return
+            self._alone = False
+        elif self._force_close or self._close or self._upgraded:
             if self._upgraded:
                 self._behind_handshake(data)
             return
         splitter = self._splitter
-        if self._head_since is None and not self._messages and splitter.idle and self._last_payload.is_eof():
-            request = self._plain_requests.read(data)
-            if request is not None:
-                self._serve_alone(request)
-                return
         if splitter.rejected_line is not None:
             if not splitter.extend_line(data):
                 self._reject(self._listener.head_checker.parse_error(*splitter.rejected_line), in_body=False)
@@ -112,7 +113,7 @@ class RequestReader(WriteProgress):
         raise NotImplementedError
 
     def _serve_alone(self, request: PlainRequest) -> None:
-        """Answer a request that came alone, while the queue is empty."""
+        """Answer a request that came while nothing else had begun."""
         raise NotImplementedError
 
     def _behind_handshake(self, data: bytes) -> None:
@@ -170,7 +171,7 @@ class RequestReader(WriteProgress):
 
     def _reject(self, error: GatewayError, *, in_body: bool) -> None:
         """Answer `error` after the queued requests, or the request whose body is broken with it. Then close."""
-        self._close = True
+        self._close, self._alone = True, False
         self._splitter.clear()
         if in_body:
             self._last_payload.set_exception(error)
@@ -179,7 +180,7 @@ class RequestReader(WriteProgress):
         self._serve()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio allows it; aiohttp just never needs it
-        self._eof = True
+        self._eof, self._alone = True, False
         self._listener.write_batch.flush()
         if self._lingering is not None:  # the client has read the end
             self._end_lingering()
@@ -239,6 +240,7 @@ class RequestReader(WriteProgress):
             self.force_close()
 
     def force_close(self) -> None:
+        self._alone = False
         self._listener.write_batch.flush()
         super().force_close()
 
@@ -276,11 +278,9 @@ class RequestReader(WriteProgress):
     def _longest_idle_s(self) -> float:
         """Return for how many seconds the connection may be idle."""
         longest_s = self._listener.idle_timeout_s
-        return (
-            longest_s
-            if self._rejection is None
-            else min(longest_s, self._listener.head_checker.limits.header_timeout_s)
-        )
+        if self._rejection is None:
+            return longest_s
+        return min(longest_s, self._listener.head_checker.limits.header_timeout_s)
 
     def _has_unread(self) -> bool:
         """Return whether the socket holds bytes that the event loop has not read yet."""

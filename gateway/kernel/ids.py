@@ -6,7 +6,9 @@ Make an `Ids` in the process that uses it, after any fork: two processes with on
 """
 
 from binascii import hexlify
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from operator import itemgetter
 from struct import Struct
 
 _BATCH_BYTES = 4096
@@ -22,33 +24,31 @@ _RANDOM_VALUES = 1 << 56
 _NO_SPAN = "0" * 16
 _BEGUN_FLAGS, _SAMPLED_FLAGS = "02", "03"
 """The flags of a trace that begins here, without and with that of a sampled one. The trace id is random."""
+_BETWEEN = f"-{_BEGUN_FLAGS}\n00-".encode()
+_trace_id = itemgetter(slice(3, 35))
+
+NewIds = tuple[str, str, str]
+"""A `traceparent` with the first span of a trace, the id of the trace (32 digits, not all zero), and a request id."""
 
 
 class Ids:
     """Gives out ids. For one thread.
 
     `entropy(n)` returns n bytes fit for secrets (`os.urandom`). `sampled_share` is the share, from 0 to 1, of
-    the traces that `samples` accepts.
+    the traces that `samples` accepts. `begin` returns the ids of an exchange that begins a trace, and `request` a UUID
+    of version 4 in lower case: both are steps of an iterator over all batches, so that no Python runs for them.
     """
 
-    __slots__ = ("_requests", "_spans", "_threshold", "_traces", "entropy")
+    __slots__ = ("_spans", "_threshold", "begin", "entropy", "request")
 
     def __init__(self, entropy: Callable[[int], bytes], sampled_share: float = 0.0) -> None:
         self.entropy = entropy
         rejected = round((1 - sampled_share) * _RANDOM_VALUES)
         self._threshold = f"{rejected:014x}" if rejected < _RANDOM_VALUES else None
-        self._requests: list[str] = []
-        self._traces: list[str] = []
         self._spans: list[str] = []
-
-    def request(self) -> str:
-        """Return a UUID of version 4, in lower case."""
-        if not self._requests:
-            random = int.from_bytes(self.entropy(_BATCH_BYTES)) & ~_FIXED | _VERSION_4
-            parts = _UUID.iter_unpack(hexlify(random.to_bytes(_BATCH_BYTES)))
-            self._requests = b"\n".join(map(b"-".join, parts)).decode().split("\n")
-            self._requests.reverse()
-        return self._requests.pop()
+        requests = chain.from_iterable(self._request_batches())
+        self.request: Callable[[], str] = requests.__next__
+        self.begin: Callable[[], NewIds] = chain.from_iterable(self._begun_batches(requests)).__next__
 
     def span(self) -> str:
         """Return 16 lower-case hexadecimal digits, not all zero (W3C Trace Context, 3.2.2.4)."""
@@ -62,14 +62,21 @@ class Ids:
         """Return whether a trace that begins here is sampled, by its last 56 bits: all who ask agree."""
         return self._threshold is not None and trace_id[-14:] >= self._threshold
 
-    def trace(self) -> tuple[str, str]:
-        """Begin a trace. Return its `traceparent` with the first span, and its id: 32 such digits, not all zero."""
-        while not self._traces:
+    def _request_batches(self) -> Iterator[list[str]]:
+        while True:
+            random = int.from_bytes(self.entropy(_BATCH_BYTES)) & ~_FIXED | _VERSION_4
+            parts = _UUID.iter_unpack(hexlify(random.to_bytes(_BATCH_BYTES)))
+            yield b"\n".join(map(b"-".join, parts)).decode().split("\n")
+
+    def _begun_batches(self, requests: Iterator[str]) -> Iterator[Iterable[NewIds]]:
+        while True:
             pairs = _TRACE_AND_SPAN.iter_unpack(hexlify(self.entropy(_BATCH_BYTES)[:_TRACES_BYTES]))
-            text = b"\n".join(map(b"-".join, pairs)).decode()
-            self._traces = text.split("\n")
+            text = _BETWEEN.join(map(b"-".join, pairs)).decode()
+            parents = f"00-{text}-{_BEGUN_FLAGS}".split("\n")
             if _NO_SPAN in text:  # half of the zeros of a trace id are enough to leave it out
-                self._traces = [each for each in self._traces if _NO_SPAN not in each]
-        ids = self._traces.pop()
-        trace_id = ids[:32]
-        return f"00-{ids}-{_SAMPLED_FLAGS if self.samples(trace_id) else _BEGUN_FLAGS}", trace_id
+                parents = [each for each in parents if _NO_SPAN not in each]
+            if self._threshold is not None:
+                parents = [
+                    f"{each[:-2]}{_SAMPLED_FLAGS}" if self.samples(_trace_id(each)) else each for each in parents
+                ]
+            yield zip(parents, map(_trace_id, parents), requests, strict=False)  # no request id is lost at its end

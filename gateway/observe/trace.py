@@ -5,8 +5,6 @@ https://www.w3.org/TR/trace-context/#traceparent-header
 
 import re
 
-from gateway.kernel.ids import Ids
-
 _parent = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?", re.DOTALL
 ).fullmatch
@@ -19,13 +17,12 @@ _KNOWN_FLAGS = {f"{flags:02x}": f"{flags & 3:02x}" for flags in range(256)}
 """Sampled (1) and random (2). Of the others: "Vendors MUST set those to zero.\""""
 
 
-def join(header: str | None, ids: Ids) -> tuple[str, str]:
-    """Return the `traceparent` for the upstream, and the trace id.
+def join(header: str | None, begun: str) -> str:
+    """Return the `traceparent` for the upstream: a valid `header` with the span of `begun`, otherwise `begun`.
 
-    A valid `header` keeps its trace id and flags; otherwise a trace is begun, and then a `tracestate` that came with
-    the request must not be passed on. Whether a trace that begins is sampled is up to `ids`.
+    `begun` begins a trace, and then a `tracestate` that came with the request must not be passed on. A trace that is
+    continued keeps its id and flags.
     """
     if header is not None and _parent(header) and (len(header) == _LENGTH_00 or header[:2] != "00"):
-        trace_id = header[3:35]
-        return f"00-{trace_id}-{ids.span()}-{_KNOWN_FLAGS[header[53:55]]}", trace_id
-    return ids.trace()
+        return f"00{header[2:36]}{begun[36:53]}{_KNOWN_FLAGS[header[53:55]]}"
+    return begun

@@ -49,6 +49,56 @@ async def test_http_1_0_keeps_alive_when_asked() -> None:
             assert (await client.reply()).field("Connection") == "keep-alive"
 
 
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (b"GET /a HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\n\r\n",),
+        (b"GET /a HTTP/1.1\r\nHo", b"st: h\r\n\r\n"),
+        (GET + GET,),
+        (GET + GET[:9], GET[9:]),
+        (b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\na", b"bc"),
+    ],
+)
+async def test_plain_requests_go_on_after_one_that_is_not(pieces: tuple[bytes, ...]) -> None:
+    async with listening() as (listener, port), await RawClient.connect(port) as client:
+        for piece in pieces:
+            await client.send(piece)
+            await asyncio.sleep(0)
+        for _ in range(b"".join(pieces).count(b" HTTP/1.")):
+            assert (await client.reply()).status == 200
+        (connection,) = listener._open()
+        for _ in range(2):
+            await until(lambda: connection._alone)
+            await client.send(GET)
+            reply = await client.reply()
+            assert (reply.status, reply.field("Connection")) == (200, None)
+
+
+@pytest.mark.parametrize("behind", [GET, GET[:9]])
+async def test_what_arrives_during_a_plain_request_is_answered_after_it(behind: bytes) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait(x: Exchange, send: Send) -> None:
+        begun.set()
+        await go_on.wait()
+        await send(Reply(200, [("X-Path", x.path)], b"{}"))
+
+    async with listening(wait) as (listener, port), await RawClient.connect(port) as client:
+        await until(lambda: bool(listener._open()))
+        (connection,) = listener._open()
+        for _ in range(2):  # the first one is not plain, as its Host is new
+            begun.clear()
+            go_on.clear()
+            await client.send(GET)
+            await begun.wait()
+            await client.send(behind)
+            await until(lambda: not connection._alone)
+            go_on.set()
+            await client.send(GET[len(behind) :])
+            assert [(await client.reply()).status for _ in range(2)] == [200, 200]
+            await until(lambda: connection._alone)
+
+
 async def test_a_client_that_expects_it_gets_100_continue() -> None:
     async with listening() as (_, port), await RawClient.connect(port) as client:
         await client.send(b"POST /a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")

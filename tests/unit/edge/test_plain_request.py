@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.edge.plain_request import MOST_SEEN, MOST_SHAPES, PlainRequestReader, plain_request
-from tests.parser_reading import MOST_BYTES, compare
+from tests.parser_reading import MOST_BYTES, AnyHost, compare
 
 
 @pytest.mark.parametrize(
@@ -63,14 +63,14 @@ GET = b"GET /a HTTP/1.1\r\nHost: h\r\nX-Api-Key: secret-of-mine\r\n\r\n"
 
 def reader() -> PlainRequestReader:
     """A reader that knows the field lines of GET."""
-    one = PlainRequestReader(MOST_BYTES, lambda size: b"s" * size)
+    one = PlainRequestReader(MOST_BYTES, lambda size: b"s" * size, AnyHost())
     for _ in range(2):
         one.read(GET)
     return one
 
 
 def test_field_lines_are_known_from_their_second_time_on() -> None:
-    one = PlainRequestReader(MOST_BYTES, lambda size: b"s" * size)
+    one = PlainRequestReader(MOST_BYTES, lambda size: b"s" * size, AnyHost())
     first, second, third = one.read(GET), one.read(GET), one.read(GET)
     assert first is not None
     assert second is not None
@@ -78,6 +78,14 @@ def test_field_lines_are_known_from_their_second_time_on() -> None:
     assert first.headers.facts is None
     assert third.headers.facts is second.headers.facts is not None
     assert [*third.headers.values] == [*first.headers.values]
+
+
+def test_a_host_that_is_not_known_to_be_valid_is_for_the_parser() -> None:
+    hosts = {"another"}
+    one = PlainRequestReader(MOST_BYTES, lambda size: b"s" * size, hosts)
+    assert [one.read(GET) for _ in range(3)] == [None] * 3
+    hosts.add("h")
+    assert one.read(GET) is not None
 
 
 @pytest.mark.parametrize(
@@ -135,7 +143,7 @@ def test_request_lines_are_not_remembered_before_it_is_known_where_the_key_is() 
 
 
 def test_lines_with_the_id_of_a_trace_are_read_each_time() -> None:
-    one = PlainRequestReader(MOST_BYTES, lambda size: b"s" * size)
+    one = PlainRequestReader(MOST_BYTES, lambda size: b"s" * size, AnyHost())
     for _ in range(4):
         request = one.read(b"GET / HTTP/1.1\r\nHost: h\r\nTraceparent: 00-1-2-03\r\n\r\n")
         assert request is not None
@@ -153,7 +161,7 @@ def test_no_key_stays_in_memory_with_what_is_known() -> None:
 
 
 def test_lines_that_differ_each_time_are_forgotten() -> None:
-    one = PlainRequestReader(MOST_BYTES, lambda size: b"s" * size)
+    one = PlainRequestReader(MOST_BYTES, lambda size: b"s" * size, AnyHost())
     for number in range(MOST_SEEN + 1):
         one.read(b"GET /a HTTP/1.1\r\nHost: h\r\nX-Id: %d\r\n\r\n" % number)
     assert len(one._seen) == 1
@@ -168,7 +176,7 @@ def test_lines_that_differ_each_time_are_forgotten() -> None:
     ],
 )
 def test_large_heads_are_read_each_time_and_not_remembered(head: bytes) -> None:
-    one = PlainRequestReader(MOST_BYTES, lambda size: b"s" * size)
+    one = PlainRequestReader(MOST_BYTES, lambda size: b"s" * size, AnyHost())
     for _ in range(4):
         request = one.read(head)
         assert request is not None

@@ -248,17 +248,24 @@ def test_http_1_0_has_no_handshakes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_bytes", "fault", "length"),
+    ("request_bytes", "length"),
     [
-        (b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n", None, None),
-        (b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc", None, 3),
-        (b"GET /a HTTP/1.1\r\nHost: a..b\r\n\r\n", "malformed_request", None),
+        (b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n", None),
+        (b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc", 3),
     ],
 )
-def test_of_a_plain_request_only_the_host_is_checked(
-    request_bytes: bytes, fault: str | None, length: int | None
-) -> None:
+def test_a_plain_request_is_an_exchange_without_further_checks(request_bytes: bytes, length: int | None) -> None:
     request = plain_request(request_bytes, 4096)
     assert request is not None
-    x = checker().plain_exchange(request, PEER)
-    assert (fault_of(x), None if x.body is None else x.body.length) == (fault, length)
+    x = checker().exchange(request.line, request.headers, PEER, request.body)
+    assert (x.host, x.head_error, None if x.body is None else x.body.length) == ("h", None, length)
+
+
+def test_requests_are_plain_once_the_parser_has_found_their_host_to_be_valid() -> None:
+    one = checker()
+    get, wrong = (b"GET /a HTTP/1.1\r\nHost: %b\r\n\r\n" % host for host in (b"h", b"a..b"))
+    assert one.plain_requests.read(get) is None
+    assert fault_of(made(get, one=one)) is None
+    assert one.plain_requests.read(get) is not None
+    assert fault_of(made(wrong, one=one)) == "malformed_request"
+    assert one.plain_requests.read(wrong) is None

@@ -37,8 +37,16 @@ def test_version_and_variant_replace_six_bits_and_nothing_else() -> None:
 
 def test_ids_do_not_repeat_across_batches() -> None:
     ids = Ids(os.urandom)
-    made = [make() for _ in range(2000) for make in (ids.request, ids.span, lambda: ids.trace()[1])]
+    made = [make() for _ in range(2000) for make in (ids.request, ids.span, lambda: ids.begin()[1])]
     assert len(set(made)) == len(made)
+
+
+def test_an_exchange_gets_three_ids_and_none_is_lost_where_a_batch_ends() -> None:
+    entropy = Counting(*(os.urandom(4096) for _ in range(3)))
+    ids = Ids(entropy)
+    made = [ids.begin() for _ in range(256)]
+    assert [len({each[part] for each in made}) for part in range(3)] == [256, 256, 256]
+    assert entropy.calls == 3  # 256 request ids, and twice 170 traces
 
 
 def test_one_batch_serves_many_ids() -> None:
@@ -56,17 +64,17 @@ def test_trace_ids_and_span_ids_are_hexadecimal_and_never_zero() -> None:
     spans = Ids(Counting(bytes(4096), bytes(4088) + b"\x02" * 8))
     assert spans.span() == "02" * 8
     traces = Ids(Counting(bytes(4096), bytes(24 * 169) + b"\x02" * 24))
-    assert traces.trace() == (f"00-{'02' * 16}-{'02' * 8}-02", "02" * 16)
+    assert traces.begin()[:2] == (f"00-{'02' * 16}-{'02' * 8}-02", "02" * 16)
     random = Ids(os.urandom)
-    assert all(re.fullmatch("[0-9a-f]{32}", random.trace()[1]) for _ in range(500))
+    assert all(re.fullmatch("[0-9a-f]{32}", random.begin()[1]) for _ in range(500))
     assert all(re.fullmatch("[0-9a-f]{16}", random.span()) for _ in range(500))
 
 
 def test_a_trace_that_begins_gets_both_ids_and_neither_is_zero() -> None:
     begun = (f"00-{'f' * 32}-{'f' * 16}-02", "f" * 32)
-    assert Ids(Counting()).trace() == begun
+    assert Ids(Counting()).begin()[:2] == begun
     for zeros in (bytes(16), b"\xff" * 16 + bytes(8), bytes(24)):
-        assert Ids(Counting(zeros)).trace() == begun
+        assert Ids(Counting(zeros)).begin()[:2] == begun
 
 
 def test_a_share_of_traces_is_sampled_by_their_last_56_bits() -> None:
@@ -76,4 +84,4 @@ def test_a_share_of_traces_is_sampled_by_their_last_56_bits() -> None:
     assert [half.samples(trace) for trace in (low, middle, high)] == [False, True, True]
     assert [every.samples(trace) for trace in (low, middle, high)] == [True, True, True]
     assert not Ids(Counting()).samples(high)
-    assert [ids.trace()[0][-2:] for ids in (none, half, every)] == ["02", "03", "03"]
+    assert [ids.begin()[0][-2:] for ids in (none, half, every)] == ["02", "03", "03"]
