@@ -17,14 +17,17 @@ from typing import Any, ClassVar, TypeAlias
 from gateway.net.waiter import Waiter
 
 Suspended: TypeAlias = Coroutine[Any, Any, object]
+Steps: TypeAlias = Generator[Any, Any, object]
+"""Runs a coroutine from one wait to the next."""
 OnEnd: TypeAlias = Callable[[BaseException | None], None]
 """Receives the error that has ended a coroutine, None after a normal end."""
+_ENDED = object()
 
 
 class CoroutineDriver:
     """Runs one coroutine at a time. `always_in_task` is for tests, None for what is set for all drivers."""
 
-    __slots__ = ("_always_in_task", "_cancelled", "_coroutine", "_loop", "_on_end", "_task", "_waiter")
+    __slots__ = ("_always_in_task", "_cancelled", "_loop", "_on_end", "_steps", "_task", "_waiter")
 
     always_in_task: ClassVar[bool] = False
     """Whether every coroutine runs in a task from its start. For tests, which compare both ways."""
@@ -33,13 +36,13 @@ class CoroutineDriver:
         self._loop = loop
         self._always_in_task = self.always_in_task if always_in_task is None else always_in_task
         self._on_end: OnEnd | None = None
-        self._coroutine: Suspended | None = None
+        self._steps: Steps | None = None
         self._waiter: Waiter[Any] | None = None
         self._task: asyncio.Task[object] | None = None
         self._cancelled = False
 
     def __repr__(self) -> str:
-        state = "idle" if self._coroutine is None else "in a task" if self._task is not None else "driving"
+        state = "in a task" if self._task is not None else "idle" if self._steps is None else "driving"
         return f"<CoroutineDriver {state}>"
 
     def run(self, coroutine: Suspended, on_end: OnEnd) -> bool:
@@ -47,53 +50,54 @@ class CoroutineDriver:
 
         Only while no other is under way.
         """
-        self._coroutine = coroutine
         self._on_end = on_end  # not longer than the coroutine runs, because its owner refers to this driver
         self._cancelled = False
         if self._always_in_task:
             self._go_on_in_task(coroutine)
             return False
-        if not self._advance(coroutine):
+        self._steps = steps = coroutine.__await__()
+        if not self._advance(steps):
             return False
-        self._coroutine = self._on_end = None
+        self._steps = self._on_end = None
         return True
 
     def cancel(self) -> None:
         """Raise CancelledError in the coroutine where it waits, or will wait next. Without one, nothing happens."""
         if self._task is not None:
             self._task.cancel()
-        elif self._coroutine is not None and (self._waiter is None or not self._waiter.cancel()):
+        elif self._steps is not None and (self._waiter is None or not self._waiter.cancel()):
             self._cancelled = True
 
-    def _advance(self, coroutine: Suspended) -> bool:
-        """Run `coroutine` until it waits; return whether it has ended normally."""
+    def resume(self) -> None:
+        """Resume the coroutine, because its waiter is done. Called by the waiter."""
+        if current_task(self._loop) is not None:
+            self._loop.call_soon(self.resume)
+        elif self._advance(self._steps):  # type: ignore[arg-type]  # set as long as a coroutine waits
+            self._end(None)
+
+    def _advance(self, steps: Steps) -> bool:
+        """Run a coroutine until it waits; return whether it has ended normally."""
         try:
-            awaited = coroutine.throw(asyncio.CancelledError()) if self._cancelled else coroutine.send(None)
-        except StopIteration:
-            return True
+            # `next` with a default: a StopIteration would cost more than all else here.
+            awaited = steps.throw(asyncio.CancelledError()) if self._cancelled else next(steps, _ENDED)
         except (KeyboardInterrupt, SystemExit):
             raise
+        except StopIteration:
+            return True
         except BaseException as error:
             self._end(error)
             return False
-        if type(awaited) is Waiter:
+        if awaited is _ENDED:
+            return True
+        if isinstance(awaited, Waiter):
             self._waiter = awaited
-            awaited.resume = self._resume
+            awaited.driver = self
             if self._cancelled:
                 awaited.cancel()
         else:
-            self._go_on_in_task(_Suspended(coroutine, awaited))
+            self._waiter = None
+            self._go_on_in_task(_Suspended(steps, awaited))
         return False
-
-    def _resume(self) -> None:
-        """Resume the coroutine, because its waiter is done."""
-        self._waiter = None
-        if current_task(self._loop) is not None:
-            self._loop.call_soon(self._resume)
-            return
-        assert self._coroutine is not None
-        if self._advance(self._coroutine):
-            self._end(None)
 
     def _go_on_in_task(self, coroutine: Suspended) -> None:
         self._task = self._loop.create_task(coroutine)
@@ -106,7 +110,8 @@ class CoroutineDriver:
         self._end(asyncio.CancelledError() if task.cancelled() else task.exception())
 
     def _end(self, error: BaseException | None) -> None:
-        on_end, self._coroutine, self._on_end = self._on_end, None, None
+        on_end = self._on_end
+        self._steps = self._on_end = self._waiter = None
         if error is not None and not isinstance(error, asyncio.CancelledError):
             self._loop.call_exception_handler({"message": "an exchange has failed", "exception": error})
         assert on_end is not None
@@ -122,16 +127,16 @@ async def in_task() -> None:
 class _Suspended(Coroutine[Any, Any, object]):
     """A coroutine that has started, for a task to go on with. It waits for `awaited`, which was not passed on yet."""
 
-    __slots__ = ("_awaited", "_coroutine", "_passed")
+    __slots__ = ("_awaited", "_passed", "_steps")
 
-    def __init__(self, coroutine: Suspended, awaited: object) -> None:
-        self._coroutine = coroutine
+    def __init__(self, steps: Steps, awaited: object) -> None:
+        self._steps = steps
         self._awaited = awaited
         self._passed = False
 
     def send(self, value: Any) -> Any:
         if self._passed:
-            return self._coroutine.send(value)
+            return self._steps.send(value)
         self._passed = True
         awaited, self._awaited = self._awaited, None
         return awaited
@@ -142,12 +147,12 @@ class _Suspended(Coroutine[Any, Any, object]):
         if isinstance(awaited, asyncio.Future):  # cancelled with the coroutine, as a task would have done
             awaited.cancel()
         try:
-            return self._coroutine.throw(*error)
+            return self._steps.throw(*error)
         finally:
             del error  # its traceback refers to this frame, and must not refer to it in a circle
 
     def close(self) -> None:
-        self._coroutine.close()
+        self._steps.close()
 
     def __await__(self) -> Generator[Any, Any, object]:  # a task calls `send` and `throw`
         raise NotImplementedError

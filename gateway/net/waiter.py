@@ -3,8 +3,8 @@
 Two kinds of drivers run coroutines that await a `Waiter`:
 
     a Task             is resumed in a later iteration of the event loop, as it is by a Future
-    a driver of our    gets the waiter from `coroutine.send(None)` and assigns `resume`, which is called at once, within
-    own                `set_result`, `set_exception` or `cancel`; then it calls `coroutine.send(None)` again
+    a driver of our    gets the waiter from the coroutine and assigns itself as its `driver`; its `resume` is called at
+    own                once, within `set_result`, `set_exception` or `cancel`, and lets the coroutine go on
 
 Laws:
  - Whoever completes a waiter does it last: the coroutine may run to its end before the call returns.
@@ -17,29 +17,54 @@ import asyncio
 from collections.abc import Callable, Generator
 from contextvars import Context
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+
+from gateway.kernel.struct_attributes import set_as_slots
 
 T = TypeVar("T")
 
 
-class Waiter(Generic[T]):
-    """A result that is still to come. `done`: it has come, or it never will.
+class WaiterDriver(Protocol):
+    """Runs a coroutine that awaits a waiter."""
 
-    `value` is the result once it has come. `error` is raised in its place.
+    def resume(self) -> object:
+        """Let the coroutine go on, because the waiter is done."""
+        ...
+
+
+class _NoDriver:
+    """Stands in a waiter that no coroutine awaits, which saves the question whether one does.
+
+    It is known to the garbage collector, and every waiter by it from the start (see `set_as_slots`).
     """
 
-    __slots__ = ("_asyncio_future_blocking", "done", "error", "resume", "value")
+    def resume(self) -> None:
+        """Do nothing."""
 
-    def __init__(self) -> None:
-        self.done = self._asyncio_future_blocking = False
-        self.value: T | None = None
-        self.error: BaseException | None = None
-        self.resume: Callable[[], object] | None = None
+
+NO_DRIVER = _NoDriver()
+
+
+@set_as_slots
+class Waiter(msgspec.Struct, Generic[T], kw_only=True, eq=False):
+    """A result that is still to come. `done`: it has come, or it never will.
+
+    `value` is the result once it has come. `error` is raised in its place. A struct, as one is made for each call.
+    """
+
+    value: T | None = None
+    error: BaseException | None = None
+    driver: WaiterDriver = NO_DRIVER
+    done: bool = False
+
+    # A Task waits only for what says so. It takes that back, but nobody awaits a waiter a second time.
+    _asyncio_future_blocking = property(lambda self: True, lambda self, taken_back: None)
 
     def __await__(self) -> Generator["Waiter[T]", None, T]:
         """Wait until it is done. Return the result, or raise the error."""
         if not self.done:
-            self._asyncio_future_blocking = True  # a Task waits for nothing else
             yield self
         return self.value if self.error is None else self.result()  # type: ignore[return-value]  # as in `result`
 
@@ -58,10 +83,9 @@ class Waiter(Generic[T]):
         """Complete it, and resume the coroutine that awaits it. Only while it is not done."""
         self.value = value
         self.done = True
-        resume = self.resume
-        if resume is not None:
-            self.resume = None  # the driver, the coroutine and this must not refer in a circle
-            resume()
+        driver = self.driver
+        self.driver = NO_DRIVER  # the driver, the coroutine and this must not refer in a circle
+        driver.resume()
 
     def set_exception(self, error: BaseException) -> None:
         """Do what `set_result` does, with an error in place of a result."""
@@ -83,4 +107,10 @@ class Waiter(Generic[T]):
 
     def add_done_callback(self, wake_up: Callable[..., Any], *, context: Context) -> None:
         """Call `wake_up` with this waiter, in a later iteration of the loop, when it is done."""
-        self.resume = partial(self.get_loop().call_soon, wake_up, self, context=context)
+        self.driver = _Task(partial(self.get_loop().call_soon, wake_up, self, context=context))
+
+
+class _Task(msgspec.Struct):
+    """The driver of a waiter that a Task awaits."""
+
+    resume: Callable[[], object]

@@ -53,11 +53,12 @@ class ServerScripts:
         if not self._reloading:
             self._reloading = True
             last = [connection.send(load, deadline) for load in self._loads][-1]
-            last.resume = self._reloaded
+            last.driver = self
             if last.done:
-                self._reloaded()
+                self.resume()
 
-    def _reloaded(self) -> None:
+    def resume(self) -> None:
+        """Note that the scripts are loaded, or have failed to. Called by the waiter of the last one."""
         self._reloading = False
 
 

@@ -9,7 +9,7 @@ from weakref import ref
 
 import pytest
 
-from gateway.net.waiter import Waiter
+from gateway.net.waiter import NO_DRIVER, Waiter
 
 
 class OwnError(ValueError):
@@ -23,9 +23,9 @@ class Driver:
         self._coroutine = coroutine
         self.awaited: Waiter[Any] | None = None
         self.ended: object = None
-        self.step()
+        self.resume()
 
-    def step(self) -> None:
+    def resume(self) -> None:
         try:
             self.awaited = self._coroutine.send(None)
         except StopIteration as end:
@@ -33,7 +33,7 @@ class Driver:
         except BaseException as error:
             self.awaited, self.ended = None, error
         else:
-            self.awaited.resume = self.step
+            self.awaited.driver = self
 
 
 async def added(first: Waiter[int], second: Waiter[int]) -> int:
@@ -77,7 +77,7 @@ def test_nothing_refers_in_a_circle_to_what_is_done() -> None:
     first = Waiter[int]()
     Driver(added(first, Waiter()))
     first.set_result(1)
-    assert first.resume is None
+    assert first.driver is NO_DRIVER
 
 
 async def failed(waiter: Waiter[int]) -> None:
