@@ -36,7 +36,7 @@ from gateway.upstream.http1 import connection
 CoroutineDriver.always_in_task = True
 PlainRequestReader.read = lambda self, data: None
 ReplyWriter._send = ReplyWriter._send_in_time
-connection.known_head = lambda data: None
+connection.known_head = lambda data, likely_bytes: None
 runpy.run_module("gateway", run_name="__main__", alter_sys=True)
 """
 IN_TASKS = ("-c", _PROGRAM)

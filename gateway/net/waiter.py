@@ -58,13 +58,12 @@ class Waiter(msgspec.Struct, Generic[T], kw_only=True, eq=False):
     error: BaseException | None = None
     driver: WaiterDriver = NO_DRIVER
     done: bool = False
+    _asyncio_future_blocking: bool | None = None
 
-    # A Task waits only for what says so. It takes that back, but nobody awaits a waiter a second time.
-    _asyncio_future_blocking = property(lambda self: True, lambda self, taken_back: None)
-
-    def __await__(self) -> Generator["Waiter[T]", None, T]:
+    def __await__(self) -> Generator[Any, Any, T]:
         """Wait until it is done. Return the result, or raise the error."""
         if not self.done:
+            self._asyncio_future_blocking = True  # a Task waits for nothing else
             yield self
         return self.value if self.error is None else self.result()  # type: ignore[return-value]  # as in `result`
 

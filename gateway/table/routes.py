@@ -1,5 +1,6 @@
 """One way through the gateway, with all that is decided about it when the configuration is loaded."""
 
+from collections.abc import Awaitable
 from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
@@ -28,7 +29,7 @@ class Sender(Protocol):
 
     id: str
 
-    async def send(self, call: Call) -> Answer:
+    def send(self, call: Call) -> Awaitable[Answer]:
         """Send a call. Raises GatewayError with a fault whose source is `upstream`, or UPSTREAM_SATURATED."""
         ...
 

@@ -4,7 +4,7 @@ Law: a caller always goes to the same upstream, in all workers and gateways, as 
 one upstream gets more weight, callers move to it and no others move.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from gateway.kernel.load_balancing import Rendezvous, seed_of
@@ -16,7 +16,7 @@ class Destination(Protocol):
 
     id: str
 
-    async def send(self, call: Call) -> Answer:
+    def send(self, call: Call) -> Awaitable[Answer]:
         """Raise what an upstream raises."""
         ...
 

@@ -136,23 +136,6 @@ class Call(msgspec.Struct):
         return True
 
 
-NO_CALL = Call(
-    method=b"",
-    path=b"",
-    host=b"",
-    head=b"",
-    body=b"",
-    idempotent=False,
-    buffer_bytes=0,
-    connect_timeout_s=0.0,
-    first_byte_timeout_s=0.0,
-    total_timeout_s=0.0,
-    idle_timeout_s=0.0,
-    events_idle_timeout_s=0.0,
-)
-"""Stands where a connection has no call, so that it keeps nothing of the one before."""
-
-
 def line_value(head: bytes, name: bytes) -> str:
     """Return the value of the line `name` in the `head` of a call, "" if there is none behind the first line."""
     return head.partition(b"\r\n%b: " % name)[2].partition(b"\r\n")[0].decode("latin-1")

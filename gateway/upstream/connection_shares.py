@@ -10,10 +10,12 @@ Laws:
 import asyncio
 import sys
 from collections import deque
+from collections.abc import Awaitable
 from typing import Protocol, TypeVar
 
 from gateway.kernel.faults import UPSTREAM_SHARE_SPENT, GatewayError
 from gateway.net.coroutine_driver import in_task
+from gateway.upstream.call import Answer, Call
 
 _MANY_CALLERS = 1024
 
@@ -33,6 +35,13 @@ class ConnectionOwner(Protocol[C_contra]):
 
     def discarded(self, connection: C_contra) -> None:
         """Note that a connection can serve no other call. It is called once for each connection."""
+        ...
+
+    def send_again(self, connection: C_contra, call: Call, sent_at: float) -> Awaitable[Answer] | None:
+        """Send `call` again, which was sent on `connection` and has failed. Return its answer.
+
+        None when it may not be sent again.
+        """
         ...
 
     def may_stream(self, connection: C_contra) -> bool:

@@ -14,7 +14,7 @@ Laws:
 import asyncio
 import math
 import ssl
-from typing import TypeAlias
+from collections.abc import Awaitable
 from urllib.parse import urlsplit
 
 from gateway.kernel.clock import Clock
@@ -22,7 +22,6 @@ from gateway.kernel.faults import UPSTREAM_SATURATED, UPSTREAM_UNREACHABLE, Gate
 from gateway.net.coroutine_driver import in_task
 from gateway.net.loop_budget import LoopBudget
 from gateway.net.name_resolver import NameResolver
-from gateway.net.waiter import Waiter
 from gateway.net.write_batch import WriteBatch
 from gateway.upstream.call import Answer, Call, RetryObserver
 from gateway.upstream.call_queue import CallQueue, Freed
@@ -31,12 +30,10 @@ from gateway.upstream.connection_shares import ConnectionShares, share
 from gateway.upstream.http1.connection import UpstreamConnection
 from gateway.upstream.http1.connection_socket import ConnectionAges
 from gateway.upstream.http1.framing import Origin
+from gateway.upstream.http1.pending_answer import PendingAnswer
 from gateway.upstream.idle_connections import IdleConnections
 
 _SHORTEST_S = 0.001
-
-Begun: TypeAlias = tuple[UpstreamConnection, Waiter[Answer], bool]
-"""A call under way: its connection, what its answer is awaited by, and whether the connection served another before."""
 
 
 class Target:
@@ -118,46 +115,36 @@ class Target:
         """The number of calls that it serves, or that wait for it."""
         return self._slots - len(self._idle) + len(self._queue) + self._shares.waiting
 
-    async def send(self, call: Call, first: bytes | None = None) -> Answer:
-        """Send `call` and wait for its answer. Cancelling this closes the connection.
+    def send(self, call: Call, first: bytes | None = None) -> Awaitable[Answer]:
+        """Send `call`. Its answer is what this returns once it is awaited, which has to be done at once.
 
         `first` is the piece that was already read of the call's Body, None if none was.
-        Raises GatewayError: any UPSTREAM_* fault that does not concern the contents, and those of the call's Body.
+        Raises GatewayError when awaited: any UPSTREAM_* fault that does not concern the contents, and those of the
+        call's Body. Cancelling that closes the connection.
         """
-        body, connection = call.body, None
-        if isinstance(body, bytes):
-            first, now = b"", self._clock.monotonic()
-            connection = self._idle_one(call.caller, now)
-        else:  # wait for the first bytes of a slow client without a connection
-            first, now = await body.read() if first is None else first, self._clock.monotonic()
-        if connection is not None:  # nearly always
-            waiter, pooled = connection.begin(call, first, now), True
-        else:
-            connection, waiter, pooled = await self._begin(call, first, now, fresh=False)
-        try:
-            answer = await waiter
-        except asyncio.CancelledError:
-            connection.given_up(waiter)
-            raise
-        except GatewayError:
-            call.total_timeout_s -= self._clock.monotonic() - now
-            again = pooled and connection.died_unanswered and call.idempotent and isinstance(body, bytes)
-            if not again or call.total_timeout_s <= 0 or not call.take_resend():
-                raise
-            answer = await self._send_again(call, first)
-        if body:
-            call.body = b""  # it is not sent again, and a slow client must not keep it in memory
-        return answer
+        if self._idle and isinstance(call.body, bytes):  # nearly always
+            shares = self._shares
+            share = shares.by_caller.get(call.caller) or shares.of(call.caller)
+            if share.used < shares.most_of_a_caller:
+                now = self._clock.monotonic()
+                connection = self._idle.take(now)
+                if connection is not None:
+                    share.used += 1
+                    connection.share = share
+                    return connection.begin(call, b"", now)
+        return self._send(call, first)
 
-    async def _send_again(self, call: Call, first: bytes) -> Answer:
+    async def _send(self, call: Call, first: bytes | None) -> Answer:
+        if isinstance(call.body, bytes):
+            first = b""
+        elif first is None:
+            first = await call.body.read()  # wait for the first bytes of a slow client without a connection
+        return await (await self._begin(call, first, fresh=False))
+
+    async def _send_again(self, call: Call) -> Answer:
         if self._observer is not None:
             self._observer.retried()
-        connection, waiter, _ = await self._begin(call, first, self._clock.monotonic(), fresh=True)
-        try:
-            return await waiter
-        except asyncio.CancelledError:
-            connection.given_up(waiter)
-            raise
+        return await (await self._begin(call, b"", fresh=True))
 
     async def close(self) -> None:
         """Close all connections and wait until they are closed.
@@ -200,44 +187,37 @@ class Target:
             self._idle.discard(connection)
             self._free_slot()
 
-    def _idle_one(self, caller: str, now: float) -> UpstreamConnection | None:
-        """Return a connection, which counts towards the share of `caller`, if one is free."""
-        shares = self._shares
-        share = shares.by_caller.get(caller) or shares.of(caller)
-        if not self._idle or share.used >= shares.most_of_a_caller:
-            return None
-        connection = self._idle.take(now)
-        if connection is not None:
-            share.used += 1
-            connection.share = share
-        return connection
+    def send_again(self, connection: UpstreamConnection, call: Call, sent_at: float) -> Awaitable[Answer] | None:
+        call.total_timeout_s -= self._clock.monotonic() - sent_at
+        stale = connection.has_served and connection.died_unanswered
+        may_be_repeated = call.idempotent and isinstance(call.body, bytes) and call.total_timeout_s > 0
+        return self._send_again(call) if stale and may_be_repeated and call.take_resend() else None
 
-    async def _begin(self, call: Call, first: bytes, now: float, *, fresh: bool) -> Begun:
+    async def _begin(self, call: Call, first: bytes, *, fresh: bool) -> PendingAnswer:
         """Send `call` on a connection, as soon as there is one. `fresh` asks for one that served no other call."""
-        share = self._shares.of(call.caller)
+        now, share = self._clock.monotonic(), self._shares.of(call.caller)
         if not self._shares.take(share):
             share = await self._shares.wait(call.caller, call.connect_timeout_s)
             later = self._clock.monotonic()
             call.connect_timeout_s, now = max(_SHORTEST_S, call.connect_timeout_s - (later - now)), later
         try:
             connection = None if fresh else self._idle.take(now)
-            pooled = connection is not None
             if connection is None:
-                connection, pooled = await self._connect(call, fresh=fresh)
+                connection = await self._connect(call, fresh=fresh)
                 now = self._clock.monotonic()
             if not isinstance(call.body, bytes) and connection.closed is None and not self.may_stream(connection):
                 self.release(connection, None)
                 why = f"{self.target}: bodies that stream have their share of connections"
                 raise GatewayError(UPSTREAM_SATURATED, cause=why)
-            waiter = connection.begin(call, first, now)
+            pending = connection.begin(call, first, now)
         except BaseException:
             self._shares.give_back(share)
             raise
         connection.share = share
-        return connection, waiter, pooled
+        return pending
 
-    async def _connect(self, call: Call, *, fresh: bool) -> tuple[UpstreamConnection, bool]:
-        """Return a connection for `call`, and whether it served another call before. `fresh` asks for one that did not.
+    async def _connect(self, call: Call, *, fresh: bool) -> UpstreamConnection:
+        """Return a connection for `call`. `fresh` asks for one that served no other call.
 
         Raises GatewayError when the target cannot be reached, or no slot becomes free, within the connect time-out.
         """
@@ -245,7 +225,7 @@ class Target:
             raise self._closed_error()
         await in_task()
         if not fresh and (idle := self._idle.take(self._clock.monotonic())) is not None:
-            return idle, True  # it was released meanwhile
+            return idle  # it was released meanwhile
         loop = asyncio.get_running_loop()
         deadline = loop.time() + call.connect_timeout_s
         if fresh and self._idle and self._slots >= self._max_connections:
@@ -256,7 +236,7 @@ class Target:
             if handed is None:
                 break
             if not fresh and handed.usable(self._clock.monotonic()):
-                return handed, True
+                return handed
             handed.abandon()
             at_head = True
         else:
@@ -273,7 +253,7 @@ class Target:
         connection.ends_at = self._ages.ends_at(self._clock.monotonic())
         if connection.closed is not None:
             self.discarded(connection)
-        return connection, False
+        return connection
 
     def _addresses_vanished(self, present: frozenset[str]) -> None:
         for connection in [*self._all]:

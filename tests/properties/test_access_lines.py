@@ -13,9 +13,10 @@ from gateway.observe.access_log import AccessLog, AccessRecord
 from gateway.observe.metrics import Metrics
 from gateway.observe.recent_errors import ErrorLog, ErrorRing
 from gateway.stages.record import Recorder
-from gateway.upstream.call import NO_CALL, Answer
+from gateway.upstream.call import Answer
 from tests.logged_gateway import Lines
 from tests.samples import MINUTE, Pieces, caller, exchange, route
+from tests.unit.upstream.calls import call
 
 texts = st.one_of(
     st.text(st.characters(), max_size=20),  # lone surrogates too, as bytes over 127 of a client become
@@ -69,7 +70,7 @@ def exchanges(draw: st.DrawFn, kind: dict[str, Any]) -> Exchange:
         states = () if left is None else (WindowState(MINUTE, left, 0.2, 0.0),)
         x.decision = Decision(allowed=kind["allowed"], store="local", states=states)
     if "target" in kind:
-        x.call, x.answer = NO_CALL, Answer(kind["status"], [], b"", None, 0, kind["target"])
+        x.call, x.answer = call(), Answer(kind["status"], [], b"", None, 0, kind["target"])
     if "fault" in kind:
         x.error = GatewayError(kind["fault"])
     if "cache" in kind:

@@ -11,6 +11,7 @@ Laws:
 """
 
 import asyncio
+from collections.abc import Awaitable
 from math import inf
 
 from gateway.kernel.clock import Clock
@@ -23,9 +24,8 @@ from gateway.kernel.faults import (
     GatewayError,
 )
 from gateway.net.loop_budget import LoopBudget
-from gateway.net.waiter import Waiter
 from gateway.net.write_batch import WriteBatch
-from gateway.upstream.call import NO_CALL, Answer, Call
+from gateway.upstream.call import Answer, Call
 from gateway.upstream.connection_shares import ConnectionOwner
 from gateway.upstream.http1.body_buffer import BodyBuffer
 from gateway.upstream.http1.body_receiver import receive_in_one_block
@@ -40,7 +40,8 @@ from gateway.upstream.http1.framing import (
     kind_of,
     request_head,
 )
-from gateway.upstream.http1.known_heads import KNOWN_HEADS, known_head, remember
+from gateway.upstream.http1.known_heads import NO_HEAD, known_head, remember
+from gateway.upstream.http1.pending_answer import PendingAnswer
 from gateway.upstream.http1.request_body import PIECE_BYTES
 from gateway.upstream.http1.response_parser import ResponseParser
 from gateway.upstream.http1.response_stream import ResponseStream
@@ -54,8 +55,6 @@ class UpstreamConnection(UploadingSocket):
 
     `died_unanswered`: it ended, or broke, before the first byte of the reply.
     """
-
-    _call: Call
 
     def __init__(
         self,
@@ -74,8 +73,8 @@ class UpstreamConnection(UploadingSocket):
         self._clock = clock
         self._write_batch = write_batch
         self._loop_budget = loop_budget
-        self._waiter: Waiter[Answer] | None = None
-        self._head_bytes = 0  # of the last head that was known: the heads of one service mostly have the same length
+        self._pending: PendingAnswer | None = None
+        self._known_head = NO_HEAD  # the last one: the heads of one service are mostly alike, or as long
         self._buffer = BodyBuffer()
         self._stream: ResponseStream | None = None
         self._events = False
@@ -90,7 +89,7 @@ class UpstreamConnection(UploadingSocket):
             return UpstreamConnectionState.CLOSED
         if self.peer is None:
             return UpstreamConnectionState.CONNECTING
-        if self._waiter is None:
+        if self._pending is None:
             return UpstreamConnectionState.IDLE
         if self.tunnelled:
             return UpstreamConnectionState.TUNNEL
@@ -100,10 +99,9 @@ class UpstreamConnection(UploadingSocket):
 
     # For the pool
 
-    def begin(self, call: Call, first: bytes, now: float) -> Waiter[Answer]:
-        """Send `call`.
+    def begin(self, call: Call, first: bytes, now: float) -> PendingAnswer:
+        """Send `call`. `first` is the piece that was already read of its Body.
 
-        The waiter gets its answer or an exception. `first` is the piece that was already read of its Body.
         Raises GatewayError when the connection has ended already.
         """
         if self.closed is not None:
@@ -111,29 +109,25 @@ class UpstreamConnection(UploadingSocket):
         head_only = call.method == b"HEAD"
         if head_only or not self._reply.may_be_known:  # else the parser is as new: the last reply was a known one
             self._reply.begin(head_only=head_only)
-        self._call = call
         call.handed = True
-        waiter: Waiter[Answer] = Waiter()
-        self._waiter = waiter
-        body, request = call.body, b""
+        self._pending = pending = PendingAnswer(call, self, now)
+        body = call.body
         self._ambiguous_from = ambiguous_from(call.method) if body else NEVER_AMBIGUOUS
-        if not body:
-            request = request_head(call, self._origin, 0)
-        elif isinstance(body, bytes) and len(body) <= PIECE_BYTES:
-            request = request_head(call, self._origin, len(body)) + body
+        if isinstance(body, bytes) and len(body) <= PIECE_BYTES:
+            self._write_batch.put(self._transport, request_head(call, self._origin, len(body)) + body)
+            self._deadline.sent(call, now)
         else:
             self._start_upload(call, self._origin, first)
-        if request:
-            self._write_batch.put(self._transport, request)
-            self._deadline.sent(call, now)
         if call.upgrade_mask:
-            UpgradeReader(self, self._transport, waiter, call, self._target, lambda: self._owner.may_stream(self))
-        return waiter
+            UpgradeReader(self, self._transport, pending, call, self._target, lambda: self._owner.may_stream(self))
+        return pending
 
-    def given_up(self, waiter: Waiter[Answer]) -> None:
-        """Note that the caller that got `waiter` from `begin` was cancelled."""
-        if self._waiter is waiter:
+    def given_up(self, pending: PendingAnswer) -> None:
+        if self._pending is pending:
             self.abandon()
+
+    def send_again(self, pending: PendingAnswer) -> Awaitable[Answer] | None:
+        return self._owner.send_again(self, pending.call, pending.sent_at)
 
     def abandon(self) -> None:
         self._discard(GatewayError(UPSTREAM_INCOMPLETE, cause="given up"))
@@ -146,20 +140,20 @@ class UpstreamConnection(UploadingSocket):
         self._deadline = Deadlines(self._expired, self._clock, self._loop)
 
     def data_received(self, data: bytes) -> None:
-        waiter, reply = self._waiter, self._reply
-        if waiter is None:
+        pending, reply = self._pending, self._reply
+        if pending is None:
             self._discard(GatewayError(UPSTREAM_PROTOCOL_ERROR, cause=f"{self._target}: the upstream spoke unasked"))
             return
         first = reply.may_be_known
         if first:
-            head = KNOWN_HEADS.get(data[: self._head_bytes])  # found without a search for its end
-            if head is None or head.size_bytes != len(data):
-                head = known_head(data)
+            last = self._known_head
+            as_last = last.size_bytes == len(data) and data.startswith(last.text)
+            head = last if as_last else known_head(data, len(last.text))
             if head is not None:
-                at = self._head_bytes = head.head_bytes
+                self._known_head = head
                 # by position, like the call: faster than by name
-                answer = Answer(head.status, head.fields, data[at:], None, head.length, self._target, 0, True)  # noqa: FBT003
-                self._end_call(waiter, answer, head.status, head.idle_hint_s)
+                answer = Answer(head.status, head.fields, data[head.body], None, head.length, self._target, 0, True)  # noqa: FBT003
+                self._end_call(pending, answer, head.status, head.idle_hint_s)
                 return
         try:
             reply.feed(data)
@@ -170,17 +164,17 @@ class UpstreamConnection(UploadingSocket):
         if reply.complete:
             if first:
                 remember(data, reply)
-            self._completed(waiter)
+            self._completed(pending)
         elif reply.status:
-            self._progress(waiter)
+            self._progress(pending)
 
     def eof_received(self) -> None:
-        if self._waiter is None:
+        if self._pending is None:
             self._discard(GatewayError(UPSTREAM_RESET, cause=f"{self._target}: the upstream closed the connection"))
             return
         peer = self._transport.get_extra_info("ssl_object")
         if (peer is None or ended_cleanly(peer)) and self._reply.end():
-            self._completed(self._waiter)
+            self._completed(self._pending)
         else:
             self._broke("the upstream closed the connection")
 
@@ -189,12 +183,13 @@ class UpstreamConnection(UploadingSocket):
         super().connection_lost(exc)
 
     def _expired(self) -> None:
-        text = self._deadline.reason(self._call, uploading=self._upload is not None)
+        assert self._pending is not None  # there is no deadline without a call
+        text = self._deadline.reason(self._pending.call, uploading=self._upload is not None)
         self.fail(GatewayError(UPSTREAM_TIMEOUT, cause=f"{self._target}: {text}"))
 
     # The reply
 
-    def _progress(self, waiter: Waiter[Answer]) -> None:
+    def _progress(self, pending: PendingAnswer) -> None:
         """Go on with a reply whose final head is complete, and whose body is not."""
         data = self._reply.take()
         if self._stream is not None:
@@ -206,13 +201,13 @@ class UpstreamConnection(UploadingSocket):
         if not buffer.size:
             self._head_arrived()
         buffer.add(data)
-        call, kind = self._call, kind_of(self._reply.fields, buffer.begun(TELLING_BYTES))
+        call, kind = pending.call, kind_of(self._reply.fields, buffer.begun(TELLING_BYTES))
         if buffer.size <= call.buffer_bytes and call.buffer_bytes and kind not in STREAMED:
             self._receive_within(self._loop_budget, buffer.size, len(data))
             if TELLING_BYTES <= buffer.size <= call.buffer_bytes - self._reply.missing:  # it will not stream
                 receive_in_one_block(self, self._transport, buffer, self._reply.missing)
             return
-        if waiter.done:
+        if pending.done:
             return
         remaining = None if self._reply.length is None else self._reply.length - buffer.size
         if not self._owner.may_stream(self):
@@ -223,13 +218,13 @@ class UpstreamConnection(UploadingSocket):
         self._stream = ResponseStream(self, self._clock, self._loop, remaining, call.read_ahead_bytes)
         self._events = kind == "events"
         self._deadline.streams(call.events_idle_timeout_s if self._events else call.idle_timeout_s)
-        waiter.set_result(self._answer(buffer.take(), self._stream))
+        pending.set_result(self._answer(buffer.take(), self._stream))
 
     def body_received(self, size: int) -> None:
         self._reply.count(size)
         self._receive_within(self._loop_budget, self._buffer.size, size)
 
-    def _completed(self, waiter: Waiter[Answer]) -> None:
+    def _completed(self, pending: PendingAnswer) -> None:
         """Finish a reply that has ended, as the parser has found."""
         reply, stream = self._reply, self._stream
         data = reply.take()
@@ -238,30 +233,30 @@ class UpstreamConnection(UploadingSocket):
         if stream is not None:
             if stream.paused:
                 self._transport.resume_reading()
-            self._end_call(waiter, None, reply.status, reply.idle_hint_s)
+            self._stream = None
+            self._end_call(pending, None, reply.status, reply.idle_hint_s)
             stream.end(data)
             return
         if self._buffer.size:
             self._buffer.add(data)
             data = self._buffer.take()
-        self._end_call(waiter, self._answer(data, None), reply.status, reply.idle_hint_s)
+        self._end_call(pending, self._answer(data, None), reply.status, reply.idle_hint_s)
 
-    def _end_call(self, waiter: Waiter[Answer], answer: Answer | None, status: int, idle_hint_s: float | None) -> None:
+    def _end_call(self, pending: PendingAnswer, answer: Answer | None, status: int, idle_hint_s: float | None) -> None:
         """Free the connection for another call, or close it where it is not certain that both sides are done.
 
-        `waiter` gets the `answer`, which is complete; None when it has got one with a stream before.
+        `answer` is complete; None when the caller has got one with a stream before.
         """
-        unwanted = waiter.done and answer is not None  # cancelled just now: the reply belongs to no other caller
-        self._waiter = self._stream = None
+        unwanted = pending.done and answer is not None  # cancelled just now: the reply belongs to no other caller
         busy = unwanted or self._upload is not None or self._transport.get_write_buffer_size()
         if busy or status >= self._ambiguous_from:
             self._discard(GatewayError(UPSTREAM_RESET, cause="not kept alive"))
         else:
+            self._pending = None
             self._deadline.at = inf
-            self._call = NO_CALL
             self._owner.release(self, idle_hint_s)
-        if answer is not None and not waiter.done:
-            waiter.set_result(answer)
+        if answer is not None and not unwanted:
+            pending.set_result(answer)
 
     def _answer(self, body: bytes, stream: ResponseStream | None) -> Answer:
         reply = self._reply
@@ -270,12 +265,12 @@ class UpstreamConnection(UploadingSocket):
     # Endings
 
     def fail(self, error: Exception) -> None:
-        waiter, stream = self._waiter, self._stream
+        pending, stream = self._pending, self._stream
         self._discard(error if isinstance(error, GatewayError) else GatewayError(UPSTREAM_INCOMPLETE, cause="given up"))
         if stream is not None:
             stream.fail(error)
-        elif waiter is not None and not waiter.done:
-            waiter.set_exception(error)
+        elif pending is not None and not pending.done:
+            pending.set_exception(error)
 
     def _broke(self, text: str) -> None:
         if self.closed is not None:
@@ -291,7 +286,7 @@ class UpstreamConnection(UploadingSocket):
         if self.closed is not None:
             return
         self.closed = why
-        self._waiter = self._stream = None
+        self._pending = self._stream = None
         self._transport.abort()
         self._deadline.end()
         self._reply.end_of_use()

@@ -57,6 +57,11 @@ class ConnectionSocket(asyncio.Protocol):
         self.share: CallerShare | None = None
         self.streams = self.tunnelled = False
 
+    @property
+    def has_served(self) -> bool:
+        """Whether it has served a call before, after which it may have been closed by the other end."""
+        return self.expires_at < math.inf
+
     def usable(self, now: float) -> bool:
         """Return whether a call may be sent.
 

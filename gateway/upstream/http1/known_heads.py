@@ -20,25 +20,33 @@ _BLANK = b"\r\n\r\n"
 class KnownHead(msgspec.Struct, frozen=True, gc=False):
     """What a head says. All replies with this head share `fields`.
 
-    `length` is that of the body in bytes, `head_bytes` that of the head with the empty line at its end, and
-    `size_bytes` that of the whole reply.
+    `text` is all of it, with the empty line at its end. `length` is that of the body in bytes, `size_bytes` that of the
+    whole reply, and `body` the part of the reply that is its body.
     """
 
+    text: bytes
     status: int
     fields: Fields
     length: int
-    head_bytes: int
     size_bytes: int
+    body: slice
     idle_hint_s: float | None
 
 
+NO_HEAD = KnownHead(b"", 0, [], 0, -1, slice(0), None)
+"""Stands where no head is known yet: no reply has its size."""
 KNOWN_HEADS: Memo[bytes, KnownHead] = Memo(_MOST_HEADS)
 """By the bytes of the head, the empty line at its end included, so that they are known to be all of it."""
 
 
-def known_head(data: bytes) -> KnownHead | None:
-    """Return the head of the whole reply that `data` is; None when it must be parsed."""
-    head = KNOWN_HEADS.get(data[: data.find(_BLANK, 0, _LARGEST_HEAD_BYTES) + len(_BLANK)])
+def known_head(data: bytes, likely_bytes: int) -> KnownHead | None:
+    """Return the head of the whole reply that `data` is; None when it must be parsed.
+
+    A head of `likely_bytes` is found without a search for its end.
+    """
+    head = KNOWN_HEADS.get(data[:likely_bytes])
+    if head is None or head.size_bytes != len(data):
+        head = KNOWN_HEADS.get(data[: data.find(_BLANK, 0, _LARGEST_HEAD_BYTES) + len(_BLANK)])
     return head if head is not None and head.size_bytes == len(data) else None
 
 
@@ -47,5 +55,6 @@ def remember(data: bytes, reply: ResponseParser) -> None:
     size, end = len(data), data.find(_BLANK, 0, _LARGEST_HEAD_BYTES) + len(_BLANK)
     certain = reply.keep and reply.clean and not reply.ambiguous
     if certain and end > len(_BLANK) and reply.length == size - end and b"set-cookie" not in dict(reply.fields):
-        known = KnownHead(reply.status, reply.fields, reply.length, end, size, reply.idle_hint_s)
-        KNOWN_HEADS.keep(data[:end], known)
+        head = data[:end]
+        known = KnownHead(head, reply.status, reply.fields, reply.length, size, slice(end, None), reply.idle_hint_s)
+        KNOWN_HEADS.keep(head, known)

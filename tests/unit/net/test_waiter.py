@@ -144,3 +144,14 @@ async def test_a_time_out_cancels_it() -> None:
         async with asyncio.timeout(0.001):
             await first
     assert first.done
+
+
+def test_it_is_known_to_the_garbage_collector() -> None:
+    assert gc.is_tracked(Waiter[int]())
+
+
+async def test_a_task_is_made_for_one_that_nobody_awaits_yet() -> None:
+    """It is no future, which `ensure_future` would return as it is."""
+    first = Waiter[int]()
+    first.set_result(1)
+    assert await asyncio.ensure_future(first) == 1

@@ -9,9 +9,9 @@ from gateway.kernel.limits.token_bucket import Decision, WindowState
 from gateway.observe.access_log import AccessRecord
 from gateway.observe.recent_errors import ErrorRecord
 from gateway.observe.record_fields import FIELDS as TABLE
-from gateway.upstream.call import NO_CALL
 from tests.samples import MINUTE, Pieces, exchange
 from tests.unit.stages.recording import Recording, served
+from tests.unit.upstream.calls import call
 
 FIELDS = {
     "event": "request", "timestamp": "1970-01-01T00:00:00.000Z", "level": "error", "request_id": "the-id", "trace_id": "the-trace",
@@ -42,7 +42,7 @@ def test_every_field_of_an_access_record() -> None:
         cache=CacheUse("hit", 3.9),
         idempotency="replayed",
     )
-    x.call = msgspec.structs.replace(NO_CALL, hedge="won")
+    x.call = msgspec.structs.replace(call(), hedge="won")
     x.request_id, x.trace_id, x.body = "the-id", "the-trace", Pieces()
     x.body.received = 9
     spent = MeterState(Meter("jobs", "count", 5, "key", UPSTREAM_REFUSED), 5, None)

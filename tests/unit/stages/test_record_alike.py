@@ -15,10 +15,10 @@ from gateway.observe.metrics import Metrics
 from gateway.observe.recent_errors import ErrorLog, ErrorRecord, ErrorRing, Lane
 from gateway.stages.record import Recorder
 from gateway.table import Route
-from gateway.upstream.call import NO_CALL
 from tests.logged_gateway import Lines
 from tests.samples import MINUTE, Pieces, caller, exchange, route
 from tests.unit.stages.recording import served
+from tests.unit.upstream.calls import call
 
 
 class Errors(ErrorLog):
@@ -59,7 +59,7 @@ def undecided(**changes: Any) -> Exchange:
 
 def hedged() -> Exchange:
     x = served()
-    x.call = msgspec.structs.replace(NO_CALL, hedge="won")
+    x.call = msgspec.structs.replace(call(), hedge="won")
     return x
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Coroutine
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
@@ -33,7 +33,7 @@ def of(caller: str, method: bytes = b"GET", body: Any = b"", *, taken: int = 0, 
     return made
 
 
-async def refused(sent: Coroutine[Any, Any, Answer]) -> GatewayError:
+async def refused(sent: Awaitable[Answer]) -> GatewayError:
     with pytest.raises(GatewayError) as caught:
         await sent
     return caught.value
@@ -98,7 +98,7 @@ async def test_a_call_that_waits_too_long_for_its_share_fails(make: Make) -> Non
         error = await refused(upstream.send(of("a")))
         assert error.fault is UPSTREAM_SHARE_SPENT
         assert "as many of its calls wait" in str(error.cause)
-        error = await refused(late)  # type: ignore[arg-type]
+        error = await refused(late)
         assert error.fault is UPSTREAM_SHARE_SPENT
         assert "in time" in str(error.cause)
         assert upstream.pending == 0

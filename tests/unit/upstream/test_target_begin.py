@@ -55,8 +55,8 @@ async def test_a_connection_that_was_released_meanwhile_is_taken(make: Make) -> 
     async with RawBackend() as backend:
         target = make(backend.url)
         await target.send(call())
-        connection, pooled = await target._connect(call(), fresh=False)
-        assert (pooled, target.idle, target.active) == (True, 0, 1)
+        connection = await target._connect(call(), fresh=False)
+        assert (connection.has_served, target.idle, target.active) == (True, 0, 1)
         target.release(connection, None)
 
 
@@ -64,8 +64,8 @@ async def test_for_a_fresh_connection_an_idle_one_makes_way(make: Make) -> None:
     async with RawBackend() as backend:
         target = make(backend.url, max_connections=1)
         await target.send(call())
-        connection, pooled = await target._connect(call(), fresh=True)
-        assert (pooled, target.idle, target.active) == (False, 0, 1)
+        connection = await target._connect(call(), fresh=True)
+        assert (connection.has_served, target.idle, target.active) == (False, 0, 1)
         await backend.closed(0)
         target.release(connection, None)
 

@@ -8,13 +8,13 @@ import pytest
 
 from gateway.kernel.faults import UPSTREAM_INCOMPLETE, UPSTREAM_PROTOCOL_ERROR, UPSTREAM_STREAMS_FULL, GatewayError
 from gateway.net.loop_budget import LoopBudget
-from gateway.net.waiter import Waiter
 from gateway.net.write_batch import WriteBatch
-from gateway.upstream.call import Answer, Call
+from gateway.upstream.call import Call
 from gateway.upstream.http1.body_receiver import BodyReceiver
 from gateway.upstream.http1.connection import UpstreamConnection
 from gateway.upstream.http1.connection_socket import UpstreamConnectionState
 from gateway.upstream.http1.framing import Origin
+from gateway.upstream.http1.pending_answer import PendingAnswer
 from gateway.upstream.http1.response_stream import PAUSE_BYTES
 from gateway.upstream.http1.upgrade import UpgradeReader
 from tests.clocks import ManualClock
@@ -45,6 +45,9 @@ class RecordingOwner:
     def may_stream(self, connection: UpstreamConnection) -> bool:
         return self.streams
 
+    def send_again(self, connection: UpstreamConnection, call: Call, sent_at: float) -> None:
+        self.seen.append("failed")
+
 
 class Alone:
     """A connection, its owner and its transport."""
@@ -56,7 +59,7 @@ class Alone:
         transport: Any = self.transport
         self.connection.connection_made(transport)
 
-    def begin(self, sent: Call) -> Waiter[Answer]:
+    def begin(self, sent: Call) -> PendingAnswer:
         return self.connection.begin(sent, b"", 1000.0)
 
 
@@ -210,3 +213,11 @@ async def test_the_end_of_a_stream_that_nobody_reads_frees_the_connection(alone:
     alone.connection.data_received(b"0\r\n\r\n")
     assert (alone.transport.seen, alone.owner.seen) == (["pause", "resume"], ["release"])
     assert len(await streamed(waiter.result()).read()) == size
+
+
+async def test_a_call_that_fails_is_offered_to_the_pool(alone: Alone) -> None:
+    pending = alone.begin(call())
+    alone.connection.connection_lost(None)
+    with pytest.raises(GatewayError):
+        await pending
+    assert alone.owner.seen == ["discarded", "failed"]
