@@ -7,7 +7,7 @@ import msgspec
 
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.http.compression import Coding
-from gateway.kernel.http.request_fields import RequestHeaders
+from gateway.kernel.http.request_fields import RawField, RequestHeaders, RequestLine
 from gateway.kernel.http.request_headers import forwarded_prefix
 from gateway.kernel.limits.quota import Reservation
 from gateway.kernel.limits.token_bucket import Claim, Decision
@@ -70,10 +70,12 @@ class Exchange(msgspec.Struct):
     and `client` the address that it forwards for, which is the same unless the peer is a trusted proxy. `withheld`
     holds names of fields (in lower case) that this request forbids to forward. `upgrade`: it is the handshake of a
     WebSocket. `head_error` is the reason why the edge rejects the request. `certificate_subject` is that of the client
-    certificate that was verified (RFC 4514), "" without one.
+    certificate that was verified (RFC 4514), "" without one. `line` is its request line where that is remembered: then
+    there is nothing in it that may be a key of the client. None otherwise.
 
     `near` is a route for the path of a request whose method no route has. `header_keys` and `query_keys` are the
-    secrets of the request, for identify and for scrubbing only. `reservation` has to be settled when the exchange ends;
+    secrets of the request, for identify and, as `keys`, for scrubbing only; those of header fields are None as long as
+    they were not taken from its lines. `reservation` has to be settled when the exchange ends;
     it is None when nothing has been reserved. `peeked` says that `decision` was made at no cost. `call` is what is sent
     to the upstream.
 
@@ -110,6 +112,7 @@ class Exchange(msgspec.Struct):
     trace_id: str
     trusted_peer: bool = False
     certificate_subject: str = ""
+    line: RequestLine | None = None
     withheld: frozenset[bytes] = frozenset()
     upgrade: bool = False
     head_error: GatewayError | None = None
@@ -117,7 +120,7 @@ class Exchange(msgspec.Struct):
     route: Route | None = None
     near: Route | None = None
     caller: Caller | None = None
-    header_keys: list[str] = []
+    header_keys: list[str] | None = None
     query_keys: list[str] = []
     claim: Claim | None = None
     decision: Decision | None = None
@@ -145,9 +148,21 @@ class Exchange(msgspec.Struct):
     body_start: bytes | None = None
 
     @property
+    def keys(self) -> list[str]:
+        """The secrets of the request: those of header fields, then those of the query."""
+        if self.header_keys is None:
+            self.header_keys = self.headers.known_keys()
+        return [*self.header_keys, *self.query_keys]
+
+    def replace_fields(self, fields: list[RawField]) -> None:
+        """Give it other header fields than those of the client. Its keys stay the same."""
+        self.header_keys = self.header_keys or self.headers.known_keys()
+        self.headers = RequestHeaders.of(fields)
+
+    @property
     def shows_key(self) -> bool:
         """Whether the client says who it is, by a key or a certificate."""
-        return any(self.header_keys) or any(self.query_keys) or self.certificate_subject != ""
+        return any(self.keys) or self.certificate_subject != ""
 
     @property
     def is_open(self) -> bool:

@@ -97,7 +97,7 @@ class Capturer:
         )
         fields = x.headers.raw
         held = [value.decode("utf-8", "surrogateescape") for name, value in fields if self._holds_key(name)]
-        secrets = KnownSecrets([*x.header_keys, *x.query_keys, *held])
+        secrets = KnownSecrets([*x.keys, *held])
         if x.head_error is not None or fault == KEY_AMBIGUOUS.name or not secrets.is_complete:
             return Capture(summary, CapturedMessage([]))  # there are more secrets than are known
         path, masked = show_path(x), secrets.mask(self._redaction.form(x.query).encode("utf-8", "replace"))

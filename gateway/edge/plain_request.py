@@ -19,7 +19,7 @@ from sys import intern
 
 import msgspec
 
-from gateway.kernel.http.request_fields import FieldShape, HeadFacts, RequestHeaders, may_be_remembered
+from gateway.kernel.http.request_fields import FieldShape, HeadFacts, RequestHeaders, RequestLine, may_be_remembered
 from gateway.kernel.key_format import PREFIX
 from gateway.kernel.memo import MANY_CALLERS, Memo
 
@@ -36,7 +36,7 @@ MOST_SHAPES = 256
 """How many different sequences of field names the remembered lines have: a sequence takes more memory than the rest."""
 _LONGEST_HOST = 256
 _REMEMBERED_LINES, _LONGEST_LINE = 1024, 256
-_KEY_PREFIX = PREFIX.encode()
+_MAY_HIDE_A_KEY = re.compile(rb"[?%;=]|//|" + re.escape(PREFIX.encode()))
 _SALT_BYTES = 32
 _NOT_PLAIN = frozenset({
     "expect", "http2-settings", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "tracestate",
@@ -44,14 +44,6 @@ _NOT_PLAIN = frozenset({
 })  # fmt: skip
 """Fields that change how the connection or the body is read, or what else is forwarded."""
 _KEEPS_OPEN = {b"keep-alive": True, b"Keep-Alive": True, b"close": False, b"Close": False}
-
-
-class RequestLine(msgspec.Struct, frozen=True, gc=False):
-    """The first line of a plain request. Its target is cut into `path` and `query` at the first question mark."""
-
-    method: str
-    path: str
-    query: str
 
 
 class PlainRequest(msgspec.Struct):
@@ -105,7 +97,9 @@ class PlainRequestReader:
         if facts is None:
             return self._new(data, lines, digest)
         first = data[:line_end]
-        line = self._lines.get(first) or self._new_line(first, lines, facts)
+        line = self._lines.get(first)
+        if line is None or lines[facts.key] in first:
+            line = self._new_line(first, lines, facts)
         body = data[head_end + 4 :]
         if line is None or len(body) != (facts.length or 0):
             return None
@@ -114,18 +108,17 @@ class PlainRequestReader:
     def _new_line(self, first: bytes, lines: bytes, facts: HeadFacts) -> RequestLine | None:
         """Return what `request_line` does, and remember it where the caller is known and its key is not in it.
 
-        A query and percent-encoded bytes may contain a key, and a path may contain somebody else's.
+        A query, percent-encoded bytes and parameters may contain a key, and a path may contain somebody else's.
         """
         line = request_line(first)
         if (
             line is not None
             and facts.credentials is not None
             and len(first) <= _LONGEST_LINE
-            and b"?" not in first
-            and b"%" not in first
-            and _KEY_PREFIX not in first
-            and (facts.key_end == 0 or lines[facts.key_at : facts.key_end] not in first)
+            and _MAY_HIDE_A_KEY.search(first) is None
+            and lines[facts.key] not in first
         ):
+            line.remembered = True
             self._lines.keep(first, line)
         return line
 

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
 from msgspec.structs import force_setattr
 
-from gateway.edge.plain_request import PlainRequestReader, RequestLine
+from gateway.edge.plain_request import PlainRequestReader
 from gateway.edge.request_body import WholeBody
 from gateway.exchange import Exchange
 from gateway.kernel.faults import (
@@ -22,7 +22,7 @@ from gateway.kernel.faults import (
     URL_TOO_LONG,
     GatewayError,
 )
-from gateway.kernel.http.request_fields import RequestHeaders
+from gateway.kernel.http.request_fields import RequestHeaders, RequestLine
 from gateway.kernel.http.request_headers import connection_options
 from gateway.kernel.ids import Ids
 from gateway.kernel.memo import Memo
@@ -161,6 +161,7 @@ class RequestHeadChecker(msgspec.Struct, frozen=True):
             trace_id,
             peer.trusted,
             peer.certificate_subject,
+            line if line.remembered else None,
         )
 
     def _excessive(self, target: str, headers: RequestHeaders) -> GatewayError | None:

@@ -10,7 +10,6 @@ from gateway.kernel.caching.storage import FAILED_STATUSES, CacheRules, Freshnes
 from gateway.kernel.caching.store import ALL_SCOPES, CacheStore, Entry, EntryKey
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import GatewayError
-from gateway.kernel.http.request_fields import RequestHeaders
 from gateway.reuse.kept_reply import entry_of, merged
 from gateway.table import Caller, Route
 
@@ -74,7 +73,7 @@ class Fetcher:
         generation, began_s = search.store.generation, self._clock.monotonic()
         conditions = [] if stale is None else _conditions(stale.freshness)
         others = [line for line in x.headers.raw if line[0].lower() not in _CONDITIONS]
-        x.headers = RequestHeaders.of([*others, *conditions])
+        x.replace_fields([*others, *conditions])
         try:
             reply = await fetch(x, search.route, search.caller)
         except GatewayError as error:

@@ -171,7 +171,7 @@ class _Maker:
         if len(state) > _LONGEST_STATE or without_keys(state) != state:
             return ""
         lower = state.lower()
-        return "" if any(key.lower() in lower for key in (*x.header_keys, *x.query_keys) if key) else state
+        return "" if any(key.lower() in lower for key in x.keys if key) else state
 
     def _span(
         self,

@@ -27,7 +27,7 @@ from gateway.kernel.http.key_scrubbing import (
     secrets_of,
     take_key,
 )
-from gateway.kernel.http.request_fields import HeadFacts
+from gateway.kernel.http.request_fields import NO_KEY, HeadFacts, shared_slice
 from gateway.table import Caller, Credentials, FoundCaller, Route, RouteTable
 
 _LONGEST_NOTED = 256
@@ -61,24 +61,18 @@ def take_credentials(x: Exchange, credentials: Credentials) -> None:
     when a key is in the path or in Host, where it would reach the upstream.
     """
     facts = x.headers.facts
-    if facts is not None and facts.credentials is credentials and not x.query:
-        path = x.path
-        if "%" not in path and ";" not in path:
-            if not facts.key_end:
-                return
-            key = x.headers.lines[facts.key_at : facts.key_end].decode()
-            x.header_keys = [key]
-            if key not in path:
-                return
+    if facts is not None and facts.credentials is credentials and x.line is not None:
+        return
+    x.line = None
     x.header_keys = x.headers.getall(credentials.key_header, [])
     if facts is not None and not x.header_keys:
-        facts.credentials, facts.key_at, facts.key_end = credentials, 0, 0
+        facts.credentials, facts.key, facts.digest = credentials, NO_KEY, b""
     if x.query:
         try:
             x.query_keys, x.query = take_key(x.query, credentials.key_query)
         except TooManyKeysError:
             raise GatewayError(KEY_AMBIGUOUS) from None
-    keys = x.header_keys + x.query_keys if x.query_keys else x.header_keys
+    keys = x.keys
     if keys:
         text = f"{x.path} {x.host} {x.query}"
         if len(keys) > 1 or "%" in text or keys[0] in text:
@@ -124,12 +118,15 @@ def identify(
     There is a refusal in place of the caller: KEY_MISSING, KEY_AMBIGUOUS, MALFORMED_REQUEST for two organisations, and
     those of `callers`.
     """
-    keys, facts = x.header_keys, x.headers.facts
-    if facts is not None and facts.key_end and facts.credentials is credentials:
-        if isinstance(facts.caller, Caller):
-            return facts.caller
-        return callers.find(keys[0], facts.organization, wall_s, x.client, facts.digest)
-    secret = keys[0] if len(keys) == 1 and keys[0] else _secret(x)
+    facts = x.headers.facts
+    if facts is not None and facts.credentials is credentials:
+        known: Caller | None = facts.caller
+        if known is not None:
+            return known
+        if facts.digest:
+            return callers.find(x.keys[0], facts.organization, wall_s, x.client, facts.digest)
+    keys = x.header_keys
+    secret = keys[0] if keys and len(keys) == 1 and keys[0] else _secret(x)
     if isinstance(secret, GatewayError):
         return secret
     organization = _organization(x, credentials)
@@ -138,7 +135,7 @@ def identify(
     if secret is None:
         return callers.certified(x.certificate_subject, organization, wall_s, x.client)
     found = callers.find(secret, organization, wall_s, x.client)
-    if facts is not None and len(keys) == 1:
+    if facts is not None and keys and len(keys) == 1:
         _note_facts(facts, x, credentials, organization, found if isinstance(found, Caller) and found.lasting else None)
     return found
 
@@ -150,21 +147,22 @@ def _note_facts(
 
     `caller` is None where the same lines may come from another one, or from none, later.
     """
-    (key,), headers = x.header_keys, x.headers
+    key, headers = x.keys[0], x.headers
     value = key.encode("utf-8", "surrogateescape")
     if not value.isascii() or "%" in x.host or key in x.host or len(organization or "") > _LONGEST_NOTED:
         return
     _, end = headers.line_bounds()[headers.shape.only(credentials.key_header.lower())]
-    facts.key_at, facts.key_end = end - 2 - len(value), end - 2
+    facts.key = shared_slice(end - 2 - len(value), end - 2)
     facts.digest, facts.organization, facts.caller = sha256(value).digest(), organization, caller
     facts.credentials = credentials
 
 
 def _secret(x: Exchange) -> str | GatewayError | None:
     """Return the key to identify by, or None when a certificate is used instead."""
-    if not x.header_keys and not x.query_keys:
+    in_header = x.header_keys or ()
+    if not in_header and not x.query_keys:
         return None if x.certificate_subject else GatewayError(KEY_MISSING)
-    keys = list(dict.fromkeys(filter(None, x.header_keys)) or dict.fromkeys(filter(None, x.query_keys)))
+    keys = list(dict.fromkeys(filter(None, in_header)) or dict.fromkeys(filter(None, x.query_keys)))
     if len(keys) > 1:
         return GatewayError(KEY_AMBIGUOUS)
     if not keys and not x.certificate_subject:

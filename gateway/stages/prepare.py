@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from gateway.exchange import Exchange
 from gateway.kernel.http.key_scrubbing import contains_secret, secrets_of
-from gateway.kernel.http.request_fields import HeadFacts, RequestHeaders
+from gateway.kernel.http.request_fields import HeadFacts, RequestHeaders, shared_slice
 from gateway.kernel.http.request_headers import FieldFilter, forwarded_prefix
 from gateway.kernel.memo import Memo
 from gateway.net.address import UNIX
@@ -27,10 +27,8 @@ has more.
 """
 SHORTEST_CALL_S = 5.0
 
-_templates: Memo[tuple[Route, str, str, str, str, bool], Call] = Memo(2048)
-"""Calls without what is new in each, by all that it takes to be alike."""
-_slices: Memo[tuple[int | None, int], slice] = Memo(2048)
-"""Slices by their bounds: those of all keys of one length are one object, which stays in the processor's cache."""
+_templates: Memo[tuple[Route, str, str, str, str, bool], tuple[Call, bytes]] = Memo(2048)
+"""What `_template` returns, by all that it takes to be alike."""
 _as_line = b"%b: %b\r\n".__mod__
 _TAGGED = frozenset({b"if-match", b"if-none-match", b"if-range"})
 _PARTS = frozenset({b"range", b"if-range"})
@@ -85,10 +83,10 @@ class _Resumed:
 def prepare(x: Exchange, route: Route, caller: Caller, id_field: str, body: bytes | Body = b"") -> Call:
     """Return the call that forwards `x`, with its `body` as `read_body` has returned it."""
     common = (route, x.method, x.peer, x.host, x.scheme, x.trusted_peer)
-    template = _templates.get(common) or _templates.keep(common, _template(x, route))
+    template, forwarded = _templates.get(common) or _templates.keep(common, _template(x, route))
     call: Call = template.__copy__()  # type: ignore[attr-defined]  # of every Struct; `copy.copy` takes five times as long
-    path = route.upstream_path(x.path)
-    call.path = (f"{path}?{x.query}" if x.query else path).encode()
+    line = x.line
+    call.path = line.target if line is not None and line.route is route else _target(x, route)
     ids = f"{id_field}: {x.request_id}\r\ntraceparent: {x.traceparent}\r\n".encode()
     if x.certificate_subject:
         ids += f"{route.subject_field}: {x.certificate_subject}\r\n".encode("utf-8", "surrogateescape")
@@ -100,7 +98,7 @@ def prepare(x: Exchange, route: Route, caller: Caller, id_field: str, body: byte
         kept = headers.lines[facts.kept]
         for part in facts.kept_apart:  # of the few fields that facts are known of
             kept += headers.lines[part]
-    call.head = b"".join((kept, template.head or _forwarded(x, route), ids, caller.head, route.request_fields))
+    call.head = (kept, forwarded or _forwarded(x, route), ids, caller.head, route.request_fields)
     call.caller = caller.bucket
     if not body:
         return call
@@ -110,14 +108,14 @@ def prepare(x: Exchange, route: Route, caller: Caller, id_field: str, body: byte
     return call
 
 
-def _template(x: Exchange, route: Route) -> Call:
-    """Return what all calls like `x` have in common. Its head is what `_forwarded` returns, if all have that, too."""
+def _template(x: Exchange, route: Route) -> tuple[Call, bytes]:
+    """Return what all calls like `x` have in common, and what `_forwarded` returns for all, b"" if that differs."""
     method, envelope = x.method, route.envelope
-    return Call(
+    call = Call(
         method=method.encode(),
         path=b"",
         host=route.host,
-        head=b"" if x.trusted_peer else _forwarded(x, route),
+        head=(),
         body=b"",
         idempotent=method in _IDEMPOTENT,
         buffer_bytes=0 if envelope.mode == "passthrough" else envelope.max_buffer,
@@ -128,6 +126,16 @@ def _template(x: Exchange, route: Route) -> Call:
         events_idle_timeout_s=route.events_idle_timeout_s,
         read_ahead_bytes=envelope.max_buffer,
     )
+    return call, b"" if x.trusted_peer else _forwarded(x, route)
+
+
+def _target(x: Exchange, route: Route) -> bytes:
+    """Return the request target for the upstream, and remember it with the request line."""
+    path = route.upstream_path(x.path)
+    target = (f"{path}?{x.query}" if x.query else path).encode()
+    if x.line is not None:
+        x.line.route, x.line.target = route, target
+    return target
 
 
 def _kept(x: Exchange, route: Route) -> bytes:
@@ -143,7 +151,7 @@ def _kept(x: Exchange, route: Route) -> bytes:
     if shape.conditional and route.envelope.mode != "passthrough":
         kept = _with_service_tags(kept, route, parts=_asks_for_bytes(headers))
     lines = b"".join(map(_as_line, kept))
-    keys = x.header_keys + x.query_keys if x.query_keys else x.header_keys
+    keys = x.keys
     if (
         keys
         and (secrets := secrets_of(keys))
@@ -157,15 +165,14 @@ def _kept(x: Exchange, route: Route) -> bytes:
 
 def _note_facts(facts: HeadFacts, x: Exchange, request_filter: FieldFilter) -> None:
     """Note which of the field lines are forwarded, for the next request that has them."""
-    lines, secrets = x.headers.lines, secrets_of(x.header_keys)
+    lines, secrets = x.headers.lines, secrets_of(x.keys)
     kept: list[slice] = []
     for passes, (at, end) in zip(request_filter.selection(x.headers.shape), x.headers.line_bounds(), strict=True):
         if passes and not (secrets and contains_secret(lines[at:end], secrets)):
             kept.append(slice(kept.pop().start if kept and kept[-1].stop == at else at, end))
     first, *apart = kept or [slice(0)]
     facts.filter, facts.kept_apart = request_filter, tuple(apart)
-    known = (first.start, first.stop)
-    facts.kept = _slices.get(known) or _slices.keep(known, first)
+    facts.kept = shared_slice(first.start, first.stop)
 
 
 def _with_service_tags(fields: list[Field], route: Route, *, parts: bool) -> list[Field]:

@@ -264,21 +264,23 @@ class Recorder:
 
     def _path(self, x: Exchange) -> str | None:
         """Return the path, or None when it may contain a key."""
-        path, route, keys = x.path, x.route, x.header_keys
+        if x.line is not None:  # nearly always
+            return x.path
+        path, route, keys = x.path, x.route, x.keys
         if route is None:
             if x.error is not None and x.error.fault.name == KEY_AMBIGUOUS.name:
                 return None  # there are more keys than are compared
         elif path == route.pattern:
             return path
         if path.isascii() and not (x.query_keys or x.head_error or "%" in path or "=" in path or PREFIX in path):
-            for key in keys:  # nearly always: there is nothing to decode, and no other place for a key
+            for key in keys:  # there is nothing to decode, and no other place for a key
                 if key and key in path:
                     return None
             return path[:_LONGEST_PATH]
         if x.head_error is not None or not path.isascii():
             return None
         plain = decode(decode(path)) if "%" in path else path
-        secrets = {key for key in (*keys, *x.query_keys) if key}
+        secrets = {key for key in keys if key}
         if f"{self._secret}=" in fold(plain) or any(key in path or key in plain for key in secrets):
             return None
         shown = without_keys(path)

@@ -28,7 +28,7 @@ def require_upgrade(x: Exchange, route: Route) -> Sender:
 
 def ask_to_switch(x: Exchange, call: Call) -> Call:
     """Make `call` a handshake and return it. Connection and Upgrade are for one hop, and made anew for the next."""
-    call.head += _ASKS
+    call.head = (*call.head, _ASKS)
     call.upgrade_mask = UUID(x.request_id).bytes[:_MASK_BYTES]
     return call
 

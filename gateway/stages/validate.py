@@ -75,7 +75,7 @@ async def validate(x: Exchange, contract: RequestContract, read_ahead: BodyBudge
     if contract.shadow:
         return
     read_ahead.release(x)
-    keys = [*x.header_keys, *x.query_keys]
+    keys = x.keys
     if keys:
         error.details = tuple(_without_keys(each, secrets_of(keys)) for each in error.details)
     raise error

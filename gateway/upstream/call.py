@@ -85,19 +85,19 @@ class Call(msgspec.Struct):
 
     `path` is the request target with its query; a target puts its own path in front. It is "" or "?…" where that own
     path is all. `host` is a complete Host line, b"" for the target's own. `head` are the other header lines without the
-    framing of the body. `body` is either complete or a Body that is passed on while it arrives. `idempotent`: the
-    method allows that the request is sent twice. `buffer_bytes` is how much of the answer's body to wait for before
-    `send` returns: with 0 it returns after the head, as it does for types that are never buffered (events, binary
-    data). `read_ahead_bytes` is how much of an answer's body is received before the client reads it. `caller` owns the
-    connection during the call. Time-outs are in seconds: `first_byte` until the head of the answer, `total` until the
-    end of an answer that is buffered. An answer that is streamed ends when the service is silent for `idle_timeout_s`,
-    a stream of events after `events_idle_timeout_s`. `handed`: a target was sent the request, or a part of it.
-    `affinity` is a hash of what keeps calls together on one target, 0 for nothing. `priority` is that of the caller,
-    higher before lower. `upstream` is the id of the one that was chosen among several, "" without a choice. `resends`
-    is how often it may still be sent again, and `budget` bounds that together with other calls; None does not.
-    `retry` is what its route has in place of the upstream's policy, None for nothing.
-    `resent` are the attempts after the first one that the upstream has chosen a target for. `hedge` is what became of a
-    second attempt that was made because the first one was slow, None without one.
+    framing of the body, in parts that are joined when they are sent. `body` is either complete or a Body that is passed
+    on while it arrives. `idempotent`: the method allows that the request is sent twice. `buffer_bytes` is how much of
+    the answer's body to wait for before `send` returns: with 0 it returns after the head, as it does for types that are
+    never buffered (events, binary data). `read_ahead_bytes` is how much of an answer's body is received before the
+    client reads it. `caller` owns the connection during the call. Time-outs are in seconds: `first_byte` until the head
+    of the answer, `total` until the end of an answer that is buffered. An answer that is streamed ends when the service
+    is silent for `idle_timeout_s`, a stream of events after `events_idle_timeout_s`. `handed`: a target was sent the
+    request, or a part of it. `affinity` is a hash of what keeps calls together on one target, 0 for nothing. `priority`
+    is that of the caller, higher before lower. `upstream` is the id of the one that was chosen among several, ""
+    without a choice. `resends` is how often it may still be sent again, and `budget` bounds that together with other
+    calls; None does not. `retry` is what its route has in place of the upstream's policy, None for nothing. `resent`
+    are the attempts after the first one that the upstream has chosen a target for. `hedge` is what became of a second
+    attempt that was made because the first one was slow, None without one.
     `upgrade_mask` makes it the handshake of a WebSocket: four unpredictable bytes for a frame of the gateway's own.
 
     A call that forwards a Body is made with it, so that the garbage collector knows the call (see `set_as_slots`).
@@ -106,7 +106,7 @@ class Call(msgspec.Struct):
     method: bytes
     path: bytes
     host: bytes
-    head: bytes
+    head: tuple[bytes, ...]
     body: bytes | Body
     idempotent: bool
     buffer_bytes: int
@@ -136,9 +136,10 @@ class Call(msgspec.Struct):
         return True
 
 
-def line_value(head: bytes, name: bytes) -> str:
-    """Return the value of the line `name` in the `head` of a call, "" if there is none behind the first line."""
-    return head.partition(b"\r\n%b: " % name)[2].partition(b"\r\n")[0].decode("latin-1")
+def line_value(head: tuple[bytes, ...], name: bytes) -> str:
+    """Return the value of the line `name` in the `head` of a call, "" if there is none."""
+    lines = b"".join([b"\r\n", *head])
+    return lines.partition(b"\r\n%b: " % name)[2].partition(b"\r\n")[0].decode("latin-1")
 
 
 @set_as_slots

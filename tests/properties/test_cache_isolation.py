@@ -64,13 +64,14 @@ class Mirror(CachedService):
 
     async def send(self, call: Call) -> Answer:
         await asyncio.sleep(0)
-        lines = [line.partition(": ") for line in call.head.decode().split("\r\n") if line]
+        head = b"".join(call.head)
+        lines = [line.partition(": ") for line in head.decode().split("\r\n") if line]
         asked = {name.lower(): value for name, _, value in lines}
         content = {"asked": asked, "control": self.control, "vary": self.vary, "cookie": self.cookie}
         fields = [JSON, (b"cache-control", self.control.encode()), (b"vary", self.vary.encode()), (b"etag", b'"t"')]
         if self.cookie:
             fields.append((b"set-cookie", b"s=9"))
-        if b"If-None-Match" in call.head and self.status == 200:
+        if b"If-None-Match" in head and self.status == 200:
             return Answer(304, fields, b"", None, 0, "t")
         body = json.dumps(content).encode()
         return Answer(self.status, fields, body, None, len(body), "t")

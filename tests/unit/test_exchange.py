@@ -1,8 +1,10 @@
 """exchange.py: the origin that a client has called, and an exchange as text."""
 
+import pytest
+
 from gateway.exchange import CacheResult, CacheUse, Coded, SentBytes
 from gateway.table.public_urls import public_origin
-from tests.samples import exchange, route
+from tests.samples import exchange, known_lines, route
 
 FORWARDED = [
     ("X-Forwarded-Proto", "https, http"),
@@ -17,6 +19,26 @@ def test_only_a_trusted_peer_names_the_origin() -> None:
     assert exchange(FORWARDED, trusted_peer=True).public_origin() == named
     assert exchange(FORWARDED).public_origin() == public_origin("http", "api.example.com")
     assert exchange(trusted_peer=True).public_origin() == public_origin("http", "api.example.com")
+
+
+def test_keys_are_read_from_lines_that_are_known_where_no_stage_has_found_them() -> None:
+    headers = known_lines(("X-Api-Key", "secret"))
+    assert exchange(headers=headers).keys == []
+    assert headers.facts is not None
+    headers.facts.key, headers.facts.digest = slice(11, 17), b"digest"
+    x = exchange(headers=headers, query_keys=["other"])
+    assert (x.keys, x.keys, x.header_keys) == (["secret", "other"], ["secret", "other"], ["secret"])
+    assert exchange(headers=headers, header_keys=["a"]).keys == ["a"]
+
+
+@pytest.mark.parametrize(("found", "keys"), [(None, ["secret"]), (["a"], ["a"])])
+def test_keys_stay_when_other_fields_are_sent_than_the_client_has(found: list[str] | None, keys: list[str]) -> None:
+    headers = known_lines(("X-Api-Key", "secret"))
+    assert headers.facts is not None
+    headers.facts.key, headers.facts.digest = slice(11, 17), b"digest"
+    x = exchange(headers=headers, header_keys=found)
+    x.replace_fields([(b"Accept", b"a")])
+    assert (x.keys, x.headers.raw) == (keys, ((b"Accept", b"a"),))
 
 
 def test_as_text_it_shows_neither_fields_nor_the_query() -> None:

@@ -3,14 +3,16 @@
 Programs send the same names in the same order again and again. A `FieldShape` is such a sequence of names, with all
 that has to be found out about it only once: where each field is, and which fields go on.
 
-They also send the same bytes again. `HeadFacts` are what stages have found out about such a sequence of bytes.
+They also send the same bytes again. `HeadFacts` are what stages have found out about such a sequence of bytes, and a
+`RequestLine` holds what they have found out about its own.
 
-Law: shapes and facts hold no value of a field that may be a secret, so that no key of a caller stays in memory with
-them.
+Law: shapes and facts hold no value of a field that may be a secret, and no request line that may contain one is
+remembered, so that no key of a caller stays in memory with them.
 """
 
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
+from typing import Any
 
 import msgspec
 
@@ -62,14 +64,42 @@ def may_be_remembered(names: tuple[bytes, ...]) -> bool:
     return len(names) <= _MOST_FIELDS and sum(map(len, names)) <= _MOST_BYTES
 
 
+class RequestLine(msgspec.Struct):
+    """The first line of a request. Its target is cut into `path` and `query` at the first question mark.
+
+    One that is `remembered` is the same object whenever its bytes come again. It has no query, nothing in its path is
+    encoded or may be a parameter, and no key of the client is in it. `target` is its path at the service of `route`;
+    None as long as it was not needed.
+    """
+
+    method: str
+    path: str
+    query: str
+    remembered: bool = False
+    route: object = None
+    target: bytes = b""
+
+
+NO_KEY = slice(-2, None)
+"""Where the key is in lines without one: at their end, which is in no request line."""
+
+
+_slices: Memo[tuple[int | None, int], slice] = Memo(2 * _REMEMBERED)
+
+
+def shared_slice(at: int | None, end: int) -> slice:
+    """Return the slice with these bounds: those of all keys of one length are one object, which stays in the cache."""
+    return _slices.get((at, end)) or _slices.keep((at, end), slice(at, end))
+
+
 class HeadFacts(msgspec.Struct, eq=False):
     """What follows from the bytes of all field lines alone. Stages fill it, and read it when the same bytes come again.
 
     `host` is the value of Host. `keeps_open` and `length` (None without Content-Length) are about the connection and
     the body. There is no `traceparent` among the lines. The others hold for the `credentials` and the `filter` that are
-    named, which are compared by identity; None as long as nothing was found out. `key_at` and `key_end` say where in
-    the lines the only key is, 0 if there is none, `digest` is its SHA-256, `organization` the one that it asks for;
-    `caller` is the caller who sends them, unless that may change. `kept` is the first part of the lines that is
+    named, which are compared by identity; None as long as nothing was found out. `key` says where in the lines the only
+    key is, `digest` is its SHA-256, b"" if there is none, `organization` the one that it asks for;
+    `caller` is the caller who sends them, None if that may change. `kept` is the first part of the lines that is
     forwarded, and `kept_apart` are the others.
     """
 
@@ -78,11 +108,10 @@ class HeadFacts(msgspec.Struct, eq=False):
     keeps_open: bool
     length: int | None
     credentials: object = None
-    key_at: int = 0
-    key_end: int = 0
+    key: slice = NO_KEY
     digest: bytes = b""
     organization: str | None = None
-    caller: object = None
+    caller: Any = None
     filter: object = None
     kept: slice = slice(0)
     kept_apart: tuple[slice, ...] = ()
@@ -111,6 +140,11 @@ class RequestHeaders(msgspec.Struct, eq=False):
         if values is None:
             values = self._values = [line.partition(b": ")[2] for line in self.lines.split(b"\r\n")[:-1]]
         return values
+
+    def known_keys(self) -> list[str]:
+        """Return the only key if it is known where it is in the lines."""
+        facts = self.facts
+        return [] if facts is None or not facts.digest else [self.lines[facts.key].decode()]
 
     def line_bounds(self) -> list[tuple[int, int]]:
         """Return where each of the `lines` begins and ends, its CR and LF included."""

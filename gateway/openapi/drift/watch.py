@@ -57,7 +57,7 @@ class _Sample(msgspec.Struct):
     route: str
     contract: ReplyContract
     method: bytes
-    head: bytes
+    head: tuple[bytes, ...]
     target: str
     status: int
     fields: Fields

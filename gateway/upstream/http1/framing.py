@@ -58,7 +58,7 @@ def request_head(call: Call, to: Origin, length: int | None) -> bytes:
         framing = _CHUNKED_BODY if length is None else b"Content-Length: %d\r\n\r\n" % length
         if call.method not in WITH_BODY:
             framing = _LAST_BODY + framing
-    return b"".join((call.method, b" ", path, b" HTTP/1.1\r\n", call.host or to.host, call.head, framing))
+    return b"".join([call.method, b" ", path, b" HTTP/1.1\r\n", call.host or to.host, *call.head, framing])
 
 
 def starts_wrong(received: int, data: bytes) -> bool:

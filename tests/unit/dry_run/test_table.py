@@ -12,7 +12,7 @@ TABLE = RouteTable(
     [route("/a", upstream=UPSTREAM), route("/A", id="strict"), route("/limits", id="own", upstream=None)]
 )
 CALL = Call(
-    *(b"GET", b"/a", b"", b"", b""),
+    *(b"GET", b"/a", b"", (), b""),
     idempotent=True,
     buffer_bytes=0,
     connect_timeout_s=1.0,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.edge.plain_request import MOST_SEEN, MOST_SHAPES, PlainRequestReader, plain_request
+from gateway.edge.plain_request import MOST_SEEN, MOST_SHAPES, PlainRequest, PlainRequestReader, plain_request
 from tests.parser_reading import MOST_BYTES, AnyHost, compare
 
 
@@ -104,14 +104,19 @@ def test_request_lines_before_known_field_lines(start: bytes) -> None:
     data = GET.replace(b"GET /a HTTP/1.1", start)
     known, plain = reader().read(data), plain_request(data, MOST_BYTES)
     assert (known is None) is (plain is None)
-    assert known is None or plain is None or known.line == plain.line
+    assert parts(known) == parts(plain)
+
+
+def parts(request: PlainRequest | None) -> tuple[str, str, str] | None:
+    """What is read of a request line."""
+    return None if request is None else (request.line.method, request.line.path, request.line.query)
 
 
 def identified(one: PlainRequestReader) -> PlainRequestReader:
     """The reader when a stage has found out where the key of GET is."""
     (facts,) = one._known.values()
-    facts.credentials, facts.key_end = object(), GET.index(b"\r\n\r\n") - GET.index(b"Host")
-    facts.key_at = facts.key_end - len(b"secret-of-mine")
+    end = GET.index(b"\r\n\r\n") - GET.index(b"Host")
+    facts.credentials, facts.key = object(), slice(end - len(b"secret-of-mine"), end)
     return one
 
 
@@ -120,6 +125,9 @@ def identified(one: PlainRequestReader) -> PlainRequestReader:
     [
         (b"GET /a HTTP/1.1", True),
         (b"GET /a?b HTTP/1.1", False),
+        (b"GET /a;b HTTP/1.1", False),
+        (b"GET /a=b HTTP/1.1", False),
+        (b"GET //a HTTP/1.1", False),
         (b"GET /%61 HTTP/1.1", False),
         (b"GET /a/secret-of-mine HTTP/1.1", False),
         (b"GET /a/gw_secret_of_another HTTP/1.1", False),
@@ -132,8 +140,24 @@ def test_request_lines_are_remembered_unless_a_key_may_be_in_them(start: bytes, 
     assert one.read(GET) is not None
     data = GET.replace(b"GET /a HTTP/1.1", start)
     first, again, plain = one.read(data), one.read(data), plain_request(data, MOST_BYTES)
-    assert (first and first.line) == (again and again.line) == (plain and plain.line)
+    assert parts(first) == parts(again) == parts(plain)
     assert (start in one._lines) is remembered
+    assert again is None or again.line.remembered is remembered
+
+
+def test_a_line_that_is_remembered_is_read_anew_for_a_client_whose_key_is_in_it() -> None:
+    one = identified(reader())
+    another = GET.replace(b"secret-of-mine", b"a-second-secret").replace(b"/a", b"/a-second-secret")
+    first, _ = one.read(GET.replace(b"/a", b"/a-second-secret")), [one.read(another) for _ in range(2)]
+    assert first is not None
+    assert first.line.remembered
+    mine = [*one._known.values()][1]
+    mine.credentials, mine.key = object(), slice(-2 - len(b"a-second-secret"), -2)
+    for _ in range(2):
+        request = one.read(another)
+        assert request is not None
+        assert not request.line.remembered
+    assert one._lines[another[: another.index(b"\r\n")]] is first.line
 
 
 def test_request_lines_are_not_remembered_before_it_is_known_where_the_key_is() -> None:

@@ -16,7 +16,7 @@ async def test_a_service_that_agrees_opens_a_tunnel() -> None:
     (reply,) = client.replies
     assert (reply.status, reply.stream, x.tunnel, x.outcome) == (101, tunnel, True, "answered")
     assert ("X-RateLimit-Remaining-Minute", "299") in reply.fields
-    assert b"Upgrade: websocket" in echo.calls[0].head
+    assert b"Upgrade: websocket" in b"".join(echo.calls[0].head)
 
 
 async def test_any_other_answer_is_put_into_the_envelope() -> None:

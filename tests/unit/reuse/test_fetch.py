@@ -30,13 +30,15 @@ async def test_the_service_is_asked_whether_a_stale_reply_has_changed() -> None:
     time, service = Time(), CachedService(FRESH, TAG, DATE, (b"x-version", b"1"), (b"cache-tag", b"x"))
     one = cached_gateway(cached_route(service), time=time)
     await got(one, ask("a1", ("If-None-Match", '"z"'), ("If-Modified-Since", "Tue, 14 Nov 2023 22:13:21 GMT")))
-    assert b"If-None-Match" not in service.calls[0].head
-    assert b"If-Modified-Since" not in service.calls[0].head
+    assert b"If-None-Match" not in b"".join(service.calls[0].head)
+    assert b"If-Modified-Since" not in b"".join(service.calls[0].head)
     time.now_s += 61
     service.status, service.fields = 304, [(b"x-version", b"2"), (b"cache-control", b"max-age=90"), (b"age", b"1")]
     x = ask("a1", ("If-None-Match", '"z"'))
     reply = await got(one, x)
-    assert b'If-None-Match: "a"\r\nIf-Modified-Since: Tue, 14 Nov 2023 22:13:20 GMT\r\n' in service.calls[1].head
+    assert b'If-None-Match: "a"\r\nIf-Modified-Since: Tue, 14 Nov 2023 22:13:20 GMT\r\n' in b"".join(
+        service.calls[1].head
+    )
     fields = dict(reply.fields)
     assert (reply.status, number_of(reply), status_of(reply)) == (200, 1, "fwd=stale; fwd-status=304")
     assert (fields["X-Version".lower()], fields["ETag"], fields["Age"]) == ("2", 'W/"a"', "1")

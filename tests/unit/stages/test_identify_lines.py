@@ -12,6 +12,7 @@ from gateway.kernel.faults import (
     ORGANIZATION_FORBIDDEN,
     GatewayError,
 )
+from gateway.kernel.http.request_fields import RequestLine
 from gateway.stages.identify import identify, take_credentials
 from gateway.table import Credentials, Key
 from tests.refusals import refusal
@@ -37,8 +38,22 @@ def test_what_lines_say_about_the_caller_is_found_out_once() -> None:
     facts = first.headers.facts
     assert facts is not None
     assert (facts.credentials, facts.organization, facts.digest) == (CREDENTIALS, "acme", sha256(b"good").digest())
-    assert [x.header_keys for x in others] == [["good"], ["good"]]
+    assert [x.keys for x in others] == [["good"], ["good"]]
     assert known(others[0]) is known(first)
+
+
+def test_beside_a_request_line_that_is_remembered_no_key_is_searched_as_long_as_the_credentials_are_the_same() -> None:
+    (x,) = repeated(*LINES, times=1)
+    line = RequestLine("GET", "/v1/orders", "", remembered=True)
+    again, changed, unknown = (
+        exchange(headers=headers, line=line) for headers in (x.headers, x.headers, known_lines(*LINES))
+    )
+    take_credentials(again, CREDENTIALS)
+    assert (again.line, again.header_keys, again.keys, again.shows_key) == (line, None, ["good"], True)
+    take_credentials(changed, Credentials(CREDENTIALS.keyring, "X-Token", "X-Token", "X-Org"))
+    assert (changed.line, changed.keys, changed.shows_key) == (None, [], False)
+    take_credentials(unknown, CREDENTIALS)
+    assert (unknown.line, unknown.keys) == (None, ["good"])
 
 
 def test_lines_that_are_known_are_looked_at_anew_for_other_credentials() -> None:

@@ -1,5 +1,6 @@
 """stages/prepare.py: header lines that come again."""
 
+from gateway.kernel.http.request_fields import RequestLine
 from tests.samples import exchange, known_lines, route
 from tests.unit.stages.test_prepare import SECRET, call
 
@@ -17,7 +18,7 @@ async def test_lines_that_come_again_are_forwarded_alike() -> None:
     for _ in range(2):
         x = exchange(headers=headers)
         x.header_keys = [SECRET]
-        made.append((await call(x, to)).head)
+        made.append(b"".join((await call(x, to)).head))
     assert made[0] == made[1]
     assert made[0].startswith(b"Accept: */*\r\nX-Note: a\r\nX-More: b\r\n")
     assert SECRET.encode() not in made[0]
@@ -28,9 +29,19 @@ async def test_lines_that_come_again_are_forwarded_alike() -> None:
 async def test_lines_in_one_stretch_are_forwarded_alike() -> None:
     headers = known_lines(("Host", "api.example.com"), ("Accept", "*/*"), ("X-Note", "a"))
     to = route()
-    first, second = [(await call(exchange(headers=headers), to)).head for _ in range(2)]
+    first, second = [b"".join((await call(exchange(headers=headers), to)).head) for _ in range(2)]
     assert first == second
     assert first.startswith(b"Accept: */*\r\nX-Note: a\r\n")
+
+
+async def test_the_path_at_a_service_is_made_once_for_each_route() -> None:
+    line = RequestLine("GET", "/v1/orders/7", "", remembered=True)
+    kept, stripped = route(), route(strip_segments=1, base="/api")
+    for to, target in ((kept, b"/v1/orders/7"), (stripped, b"/api/orders/7")):
+        for _ in range(2):
+            assert (await call(exchange(path=line.path, line=line), to)).path == target
+            assert (line.route, line.target) == (to, target)
+    assert (await call(exchange(path="/v1/orders/8"), kept)).path == b"/v1/orders/8"
 
 
 async def test_what_depends_on_the_request_is_not_remembered_with_its_lines() -> None:

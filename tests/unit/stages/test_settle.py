@@ -181,7 +181,7 @@ def test_who_leaves_early_pays_for_what_the_service_was_handed(*, handed: bool |
     """A call that still waits for a connection was not."""
     books, call = (
         Books(),
-        None if handed is None else Call(b"GET", b"/", b"", b"", b"", handed, 0, 1.0, 1.0, 1.0, 1.0, 1.0, handed),
+        None if handed is None else Call(b"GET", b"/", b"", (), b"", handed, 0, 1.0, 1.0, 1.0, 1.0, 1.0, handed),
     )
     books.conclude(call=call, upstream_s=0.1, outcome="abandoned")
     assert (books.calls, books.unmeasured) == ([(bool(handed), {}), "over"], [])

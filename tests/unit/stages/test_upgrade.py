@@ -30,9 +30,9 @@ def test_a_route_with_websockets_takes_handshakes() -> None:
 
 def test_the_service_is_asked_anew() -> None:
     asked = call()
-    asked.head = b"A: b\r\n"
+    asked.head = (b"A: b\r\n",)
     ask_to_switch(exchange(), asked)
-    assert asked.head == b"A: b\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    assert b"".join(asked.head) == b"A: b\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     assert asked.upgrade_mask == bytes.fromhex(REQUEST_ID[:8])
 
 

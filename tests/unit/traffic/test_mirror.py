@@ -62,7 +62,7 @@ class Mirrored:
 
     async def send(self, sent: Call | None = None) -> Answer:
         sent = sent or call()
-        sent.head = b"Via: 1.1 gateway\r\nX-Request-Id: r-1\r\ntraceparent: x\r\n"
+        sent.head = (b"Via: 1.1 gateway\r\n", b"X-Request-Id: r-1\r\ntraceparent: x\r\n")
         found = await self.mirror.send(sent)
         for _ in range(5):
             await turn()

@@ -68,7 +68,7 @@ def call(
         method,
         b"/x",
         b"Host: h\r\n",
-        b"",
+        (),
         body,
         safe,
         buffer_bytes,

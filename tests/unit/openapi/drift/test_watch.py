@@ -49,7 +49,7 @@ class Watched:
     def answer(
         self, body: bytes, request_id: str = "a", method: bytes = b"GET", stream: Any = None, coding: bytes = b""
     ) -> None:
-        head = f"Host: a\r\nX-Request-Id: {request_id}\r\nX-Other: b\r\n".encode()
+        head = (f"Host: a\r\nX-Request-Id: {request_id}\r\nX-Other: b\r\n".encode(),)
         fields = [(b"content-type", b"application/json")] + ([(b"content-encoding", coding)] if coding else [])
         answer = Answer(200, fields, body, stream, None, "10.0.0.1:80")
         self.take(msgspec.structs.replace(call(), method=method, head=head), answer)

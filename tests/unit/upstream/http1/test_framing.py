@@ -65,7 +65,7 @@ def test_a_head_that_cannot_be_repaired_is_unchanged(head: bytes) -> None:
 def test_a_target_puts_its_path_and_its_name_into_the_head(
     base: bytes, path: bytes, line: bytes, host: bytes, host_line: bytes
 ) -> None:
-    made = msgspec.structs.replace(call(), path=path, host=host, head=b"A: b\r\n")
+    made = msgspec.structs.replace(call(), path=path, host=host, head=(b"A: b\r\n",))
     head = framing.request_head(made, framing.Origin(base, b"Host: own\r\n"), 0)
     assert head == b"GET " + line + b" HTTP/1.1\r\n" + host_line + b"A: b\r\n\r\n"
 
