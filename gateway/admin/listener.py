@@ -19,7 +19,7 @@ from aiohttp import web
 
 from gateway.admin.connection import SERVER, AdminServer, json_reply
 from gateway.kernel.addresses import AddressRules
-from gateway.kernel.faults import UNAUTHORIZED
+from gateway.kernel.fault_types import UNAUTHORIZED
 from gateway.kernel.http.accept import quality
 from gateway.net.address import UNIX
 from gateway.net.listen import spelled

@@ -1,4 +1,4 @@
-"""The closed sets of words that describe faults."""
+"""The closed sets of words that describe faults, and the codes of the contract with their messages."""
 
 from typing import Literal, TypeAlias
 
@@ -22,3 +22,30 @@ ProxyStatus: TypeAlias = Literal[
 """The error types of RFC 9209 2.3 that are used."""
 FaultSource: TypeAlias = Literal["client", "upstream", "gateway"]
 """The party that has to act: the sender of the request, the service, or the operator of the gateway."""
+
+MISSING_ATTRIBUTE, INVALID_PARAMETER, INVALID_CREDENTIALS, UNAUTHORIZED, UNDEFINED = 1000, 1001, 1002, 1003, 1004
+INVALID_URL, INVALID_METHOD = 1005, 1006
+ANALYTICS, INFRASTRUCTURE, NOTIFICATION = 5000, 5001, 7000
+LIMIT_EXCEEDED, DEACTIVATED = 8000, 8007
+ENCODINGS_SPENT, BYTES_SPENT, QUEUED_SPENT, LIVE_SPENT, FINISHED_SPENT = 8001, 8003, 8004, 8005, 8006
+
+MESSAGES = {
+    MISSING_ATTRIBUTE: "Missing attribute or field",
+    INVALID_PARAMETER: "Parameter not valid",
+    INVALID_CREDENTIALS: "Invalid credentials",
+    UNAUTHORIZED: "Unauthorized",
+    UNDEFINED: "Undefined error",
+    INVALID_URL: "Request URL not valid",
+    INVALID_METHOD: "Request method not valid",
+    ANALYTICS: "Analytics error",
+    INFRASTRUCTURE: "Infrastructure error",
+    NOTIFICATION: "Notification error",
+    LIMIT_EXCEEDED: "Limit exceeded",
+    ENCODINGS_SPENT: "Limit of encodings exceeded",
+    BYTES_SPENT: "Limit of encoded bytes exceeded",
+    QUEUED_SPENT: "Limit of queued VOD encodings exceeded",
+    LIVE_SPENT: "Limit of started LIVE encodings exceeded",
+    FINISHED_SPENT: "Limit of finished VOD encodings exceeded",
+    DEACTIVATED: "Account deactivated, please contact support",
+}
+"""The message of each code, for the gateway's own faults and for a backend's error that has no text."""

@@ -6,11 +6,12 @@ Operators may override status, code, texts and links of a row by its name (`erro
 `table.compile.build_faults` makes the rows in force.
 """
 
+from functools import cache
 from typing import Literal, NamedTuple
 
 import msgspec
 
-from gateway.kernel.fault_types import FaultSource, ProxyStatus
+from gateway.kernel.fault_types import MESSAGES, UNDEFINED, FaultSource, ProxyStatus
 
 
 class Link(NamedTuple):
@@ -29,7 +30,7 @@ class Detail(NamedTuple):
     more: dict[str, str] | None = None
 
 
-class Fault(msgspec.Struct, frozen=True):
+class Fault(msgspec.Struct, frozen=True, cache_hash=True):
     """A row of the catalogue.
 
     `message` is for the caller's user, `developer_message` is for the caller's developer and names what to do.
@@ -69,9 +70,10 @@ class GatewayError(Exception):
     whole number of seconds, 1 or more. `cause` is for the log only: it may name hosts and operating system errors, but
     never a key.
 
-    Law: an error that is stored on an exchange, a connection or a stream is stored through `kept`. Its traceback refers
-    to the frames that it passed through, and these refer to the exchange, its body and the object that stores the
-    error: a cycle that only the garbage collector frees.
+    Laws: an error that is stored on an exchange, a connection or a stream is stored through `kept`. Its traceback
+    refers to the frames that it passed through, and these refer to the exchange, its body and the object that stores
+    the error: a cycle that only the garbage collector frees. An error that is returned may be returned again to the
+    next one whom it fits, so nobody changes or raises it.
     """
 
     __slots__ = ("allow", "cause", "details", "developer_message", "fault", "retry_after_s", "row")
@@ -100,32 +102,10 @@ class GatewayError(Exception):
         return self
 
 
-MISSING_ATTRIBUTE, INVALID_PARAMETER, INVALID_CREDENTIALS, UNAUTHORIZED, UNDEFINED = 1000, 1001, 1002, 1003, 1004
-INVALID_URL, INVALID_METHOD = 1005, 1006
-ANALYTICS, INFRASTRUCTURE, NOTIFICATION = 5000, 5001, 7000
-LIMIT_EXCEEDED, DEACTIVATED = 8000, 8007
-ENCODINGS_SPENT, BYTES_SPENT, QUEUED_SPENT, LIVE_SPENT, FINISHED_SPENT = 8001, 8003, 8004, 8005, 8006
-
-MESSAGES = {
-    MISSING_ATTRIBUTE: "Missing attribute or field",
-    INVALID_PARAMETER: "Parameter not valid",
-    INVALID_CREDENTIALS: "Invalid credentials",
-    UNAUTHORIZED: "Unauthorized",
-    UNDEFINED: "Undefined error",
-    INVALID_URL: "Request URL not valid",
-    INVALID_METHOD: "Request method not valid",
-    ANALYTICS: "Analytics error",
-    INFRASTRUCTURE: "Infrastructure error",
-    NOTIFICATION: "Notification error",
-    LIMIT_EXCEEDED: "Limit exceeded",
-    ENCODINGS_SPENT: "Limit of encodings exceeded",
-    BYTES_SPENT: "Limit of encoded bytes exceeded",
-    QUEUED_SPENT: "Limit of queued VOD encodings exceeded",
-    LIVE_SPENT: "Limit of started LIVE encodings exceeded",
-    FINISHED_SPENT: "Limit of finished VOD encodings exceeded",
-    DEACTIVATED: "Account deactivated, please contact support",
-}
-"""The message of each code, for the gateway's own faults and for a backend's error that has no text."""
+@cache
+def refusal(fault: Fault) -> GatewayError:
+    """Return the occurrence of `fault` that has nothing of its own: one for all, to be returned and not raised."""
+    return GatewayError(fault)
 
 
 def _row(

@@ -4,6 +4,7 @@ from gateway.exchange import Exchange, Reply
 from gateway.kernel.faults import INTERNAL_ERROR, METHOD_NOT_ALLOWED, GatewayError
 from gateway.kernel.http.cors import CorsPolicy
 from gateway.pipeline.parts import Parts
+from gateway.reuse.fetch import Fetch
 from gateway.stages.cors import preflight
 from gateway.stages.error_reply import error_reply
 from gateway.stages.identify import identify
@@ -15,6 +16,7 @@ from gateway.stages.prepare import prepare
 from gateway.stages.self_service import self_service
 from gateway.stages.steer import steer
 from gateway.stages.upgrade import SWITCHED, ask_to_switch, require_upgrade, switched
+from gateway.stages.validate import validate
 from gateway.table import Caller, Route
 from gateway.table.cors import PREFLIGHTS
 
@@ -44,7 +46,23 @@ async def answer_preflight(parts: Parts, x: Exchange, policy: CorsPolicy) -> Rep
     return preflight(x, policy) if x.decision.allowed else limit_error(x.decision, caller.claim.cost)
 
 
-async def answer_here(parts: Parts, x: Exchange, route: Route, caller: Caller) -> Reply:
+async def answer_otherwise(parts: Parts, x: Exchange, route: Route, caller: Caller, call: Fetch) -> Reply:
+    """Answer a request that was let through, on a route that is not plain, or that opens a WebSocket.
+
+    `call` calls the service. Raises GatewayError.
+    """
+    if route.request is not None:
+        await validate(x, route.request, parts.read_ahead, parts.loop_budget)
+    if x.upgrade:
+        return await _answer_handshake(parts, x, route, caller)
+    if route.upstream is None:
+        return await _answer_here(parts, x, route, caller)
+    if route.caching is not None:
+        return parts.cache.at_once(x, route, caller) or await parts.cache.answer(x, route, caller, call)
+    return await call(x, route, caller)
+
+
+async def _answer_here(parts: Parts, x: Exchange, route: Route, caller: Caller) -> Reply:
     """Answer at the gateway itself, for a route without a service. Raises GatewayError."""
     if route.self_service is not None:
         return await self_service(x, caller, route.self_service)
@@ -54,7 +72,7 @@ async def answer_here(parts: Parts, x: Exchange, route: Route, caller: Caller) -
     return await limits_endpoint(x, caller, x.decision, parts.accounts)
 
 
-async def answer_handshake(parts: Parts, x: Exchange, route: Route, caller: Caller) -> Reply:
+async def _answer_handshake(parts: Parts, x: Exchange, route: Route, caller: Caller) -> Reply:
     """Pass a handshake on to the service, whose reply may open a tunnel. Raises GatewayError."""
     upstream = require_upgrade(x, route)
     call = x.call = ask_to_switch(x, prepare(x, route, caller, parts.id_field))
@@ -83,7 +101,7 @@ async def _peek(parts: Parts, x: Exchange) -> None:
                 return
             x.caller = found
         x.claim = x.caller.peek
-        x.decision = await parts.limiter.decide(x.claim)
+        x.decision = parts.decide_now(x.claim) if parts.decide_now is not None else await parts.limiter.decide(x.claim)
         x.peeked = True
     except GatewayError:
         return

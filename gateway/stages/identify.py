@@ -17,6 +17,7 @@ from gateway.kernel.faults import (
     ROUTE_FORBIDDEN,
     Fault,
     GatewayError,
+    refusal,
 )
 from gateway.kernel.http.key_scrubbing import (
     TooManyKeysError,
@@ -161,12 +162,12 @@ def _secret(x: Exchange) -> str | GatewayError | None:
     """Return the key to identify by, or None when a certificate is used instead."""
     in_header = x.header_keys or ()
     if not in_header and not x.query_keys:
-        return None if x.certificate_subject else GatewayError(KEY_MISSING)
+        return None if x.certificate_subject else refusal(KEY_MISSING)
     keys = list(dict.fromkeys(filter(None, in_header)) or dict.fromkeys(filter(None, x.query_keys)))
     if len(keys) > 1:
-        return GatewayError(KEY_AMBIGUOUS)
+        return refusal(KEY_AMBIGUOUS)
     if not keys and not x.certificate_subject:
-        return GatewayError(KEY_MISSING)
+        return refusal(KEY_MISSING)
     return keys[0] if keys else None
 
 
@@ -186,13 +187,13 @@ def authorize(caller: Caller, route: Route, x: Exchange, table: RouteTable) -> G
     paths that may be read as one of a route that the key may not use. Every key may use the limits endpoint.
     """
     if route.addresses is not None and not route.addresses.permits(x.client):
-        return GatewayError(ADDRESS_FORBIDDEN)
+        return refusal(ADDRESS_FORBIDDEN)
     if caller.binding is not None and (fault := _unbound(x, caller.binding)) is not None:
-        return GatewayError(fault)
+        return refusal(fault)
     if caller.routes is not None and route.id not in caller.routes and route.upstream is not None:
-        return GatewayError(ROUTE_FORBIDDEN)
+        return refusal(ROUTE_FORBIDDEN)
     if caller.methods is not None and x.method not in caller.methods and route.upstream is not None:
-        return GatewayError(METHOD_FORBIDDEN)
+        return refusal(METHOD_FORBIDDEN)
     return None if caller.routes is None else table.permit(caller.routes, route, x.method, x.path)
 
 

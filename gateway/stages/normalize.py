@@ -27,7 +27,8 @@ from gateway.kernel.envelope.raw_json import WHITE, array, is_json
 from gateway.kernel.envelope.splice import CheckedJson, Pass, QuotedText, Spliced, TranscodedJson, quoted_text
 from gateway.kernel.envelope.write import EMPTY_RESULT, error, message_ids, success, success_head, success_tail
 from gateway.kernel.errors.translate import Translation, code_of, generic, status_of, translate
-from gateway.kernel.faults import UNDEFINED, UPSTREAM_PROTOCOL_ERROR, UPSTREAM_TYPE_REFUSED, GatewayError
+from gateway.kernel.fault_types import UNDEFINED
+from gateway.kernel.faults import UPSTREAM_PROTOCOL_ERROR, UPSTREAM_TYPE_REFUSED, GatewayError
 from gateway.kernel.http.content_coding import decode, decoder, is_coded
 from gateway.kernel.http.response_headers import LOCATION, Line, Screened, checked, replaced, screen
 from gateway.kernel.http.status_rules import WITHOUT_BODY, completed, has_body

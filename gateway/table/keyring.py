@@ -5,6 +5,7 @@ from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Protocol, TypeAlias, TypeVar
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from gateway.kernel.addresses import Binding
 from gateway.kernel.faults import (
@@ -15,6 +16,7 @@ from gateway.kernel.faults import (
     ORGANIZATION_DISABLED,
     ORGANIZATION_FORBIDDEN,
     GatewayError,
+    refusal,
 )
 from gateway.kernel.limits.ratelimit_headers import limit_fields
 from gateway.kernel.limits.token_bucket import Claim, Window, claim
@@ -31,6 +33,7 @@ class Caller(msgspec.Struct, frozen=True, eq=False):
     nothing more, `peek` the same at no cost. `routes` and `methods` are None when all are allowed. `several` says that
     its key has other organisations, too; `binding` where it may come from, None for anywhere. `lasting`: who shows the
     key is this caller as long as the configuration is in force, because the key is part of it and does not expire.
+    `unrestricted` follows from the others: it may use every route and method, from anywhere.
     """
 
     id: str
@@ -46,6 +49,11 @@ class Caller(msgspec.Struct, frozen=True, eq=False):
     several: bool = False
     binding: Binding | None = None
     lasting: bool = False
+    unrestricted: bool = False
+
+    def __post_init__(self) -> None:
+        """Set what follows from the other fields."""
+        force_setattr(self, "unrestricted", self.routes is None and self.methods is None and self.binding is None)
 
 
 ONE_TAG = "all"
@@ -104,28 +112,28 @@ class Keyring:
         """
         key = self._by_digest[digest or sha256(secret.encode("utf-8", "surrogateescape")).digest()]
         if key is None:
-            return GatewayError(KEY_UNKNOWN)
+            return refusal(KEY_UNKNOWN)
         return speaking_for(key, organization, wall_s)
 
     def certified(self, subject: str, organization: str | None, wall_s: float, _client: str = "") -> FoundCaller:
         """Return the caller whose certificate says `subject`, or a refusal as `find` does: KEY_MISSING for nobody."""
         key = self._by_subject[subject]
         if key is None:
-            return GatewayError(KEY_MISSING)
+            return refusal(KEY_MISSING)
         return speaking_for(key, organization, wall_s)
 
 
 def speaking_for(key: Key, organization: str | None, wall_s: float) -> FoundCaller:
     """Return the caller that uses `key` on behalf of `organization`, or why it may not."""
     if key.expires is not None and wall_s >= key.expires:
-        return GatewayError(KEY_EXPIRED)
+        return refusal(KEY_EXPIRED)
     if key.disabled:
-        return GatewayError(KEY_DISABLED)
+        return refusal(KEY_DISABLED)
     caller = key.callers.get(organization)
     if caller is None:
-        return GatewayError(ORGANIZATION_FORBIDDEN)
+        return refusal(ORGANIZATION_FORBIDDEN)
     if caller.organization in key.disabled_organizations:
-        return GatewayError(ORGANIZATION_DISABLED)
+        return refusal(ORGANIZATION_DISABLED)
     return caller
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from gateway.kernel.faults import CONCURRENCY_EXCEEDED, LIMIT_EXCEEDED, MESSAGES, QUOTA_SPENT, Fault, Link
+from gateway.kernel.fault_types import LIMIT_EXCEEDED, MESSAGES
+from gateway.kernel.faults import CONCURRENCY_EXCEEDED, QUOTA_SPENT, Fault, Link
 from gateway.kernel.limits.quota import LEASE_MS, Act, AmountSource, Meter, Posting
 from gateway.settings import Config
 from gateway.settings.schema.quotas import Quota

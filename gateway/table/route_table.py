@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, NO_ROUTE, GatewayError
+from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, NO_ROUTE, GatewayError, refusal
 from gateway.kernel.http.compression import CompressionRules
 from gateway.kernel.http.path_patterns import Param, Rest, parse, parse_prefix
 from gateway.kernel.http.path_safety import merged, readings, spelled
@@ -34,13 +34,15 @@ class RouteTable:
     """
 
     __slots__ = (
-        "_known", "_law", "_literal", "_merges", "_roots", "compression", "cross_origin", "listeners", "routes",
-        "unrouted", "views",
+        "_known", "_law", "_literal", "_merges", "_refused", "_roots", "compression", "cross_origin", "listeners",
+        "routes", "unrouted", "views",
     )  # fmt: skip
 
     MOST_KNOWN = 1024
     LONGEST_KNOWN = 256
-    """Paths that are remembered beside those of routes, and the characters of the longest."""
+    """Paths that are remembered beside those of routes, and the characters of the longest with its method."""
+    MOST_REFUSED = 256
+    """Requests that no route takes, of which is remembered why. Whoever makes them up forgets nobody's routes."""
 
     def __init__(
         self,
@@ -84,6 +86,7 @@ class RouteTable:
             for path, methods in exact.items()
         }
         self._known = Memo(len(self._literal) + self.MOST_KNOWN, self._literal)
+        self._refused: Memo[tuple[str, str], GatewayError] = Memo(self.MOST_REFUSED)
 
     def at(self, listener: str) -> "RouteTable":
         """Return the table for the requests of a listener."""
@@ -103,9 +106,15 @@ class RouteTable:
             route = known.get(method)
             if route is not None:
                 return route
+        refused = self._refused.get((method, path))
+        if refused is not None:
+            return refused
         found = self._match(method, path)
-        if isinstance(found, Route) and len(path) <= self.LONGEST_KNOWN:
-            self._known.keep(path, {**self._known.get(path, {}), method: found})
+        if len(path) + len(method) > self.LONGEST_KNOWN:
+            return found
+        if not isinstance(found, Route):
+            return self._refused.keep((method, path), found)
+        self._known.keep(path, {**self._known.get(path, {}), method: found})
         return found
 
     def permit(self, allowed: frozenset[str], route: Route, method: str, path: str) -> GatewayError | None:
@@ -119,7 +128,7 @@ class RouteTable:
     def _match(self, method: str, path: str) -> Route | GatewayError:
         read = readings(merged(path) if self._merges else path)
         if read is None:
-            return GatewayError(MALFORMED_PATH)
+            return refusal(MALFORMED_PATH)
         plain, liberal = read
         allowed: set[str] = set()
         route = self._find(method, plain, allowed)
@@ -127,12 +136,12 @@ class RouteTable:
             others: set[str] = set()
             other = self._find(method, liberal, others)
             if (other is None and others) or other not in {None, route}:
-                return GatewayError(MALFORMED_PATH)
+                return refusal(MALFORMED_PATH)
         if route is not None:
             return self._law.check(route, method, path) or route
         if allowed:
             return GatewayError(METHOD_NOT_ALLOWED, allow=", ".join(sorted(allowed)))
-        return GatewayError(NO_ROUTE)
+        return refusal(NO_ROUTE)
 
     def near(self, path: str) -> Route | None:
         """Return the most specific route for `path`, whatever its methods."""

@@ -4,6 +4,7 @@ from collections.abc import Awaitable
 from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from gateway.kernel.addresses import AddressRules
 from gateway.kernel.caching.storage import CacheRules
@@ -93,6 +94,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     a route is open, and a key that is sent all the same says who calls. `file` is the file that is served here, in the
     same way, but to everybody alike. `self_service` shows and rotates keys (gateway/key_management/own_key.py), None
     elsewhere.
+    `plain` follows from the others: a call takes none of the stages that only some routes have.
     """
 
     id: str
@@ -143,6 +145,15 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     caching: Caching | None = None
     idempotency: Idempotency | None = None
     privacy_text: str | None = None
+    plain: bool = False
+
+    def __post_init__(self) -> None:
+        """Set what follows from the other fields."""
+        rare = (
+            self.maintenance, self.addresses, self.tariff, self.request, self.caching, self.steering, self.idempotency,
+        )  # fmt: skip
+        plain = self.upstream is not None and not self.open and all(each is None for each in rare)
+        force_setattr(self, "plain", plain)
 
     @property
     def specificity(self) -> tuple[bool, int]:

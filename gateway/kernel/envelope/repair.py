@@ -8,7 +8,7 @@ import msgspec
 from gateway.kernel.envelope.dates import iso_date
 from gateway.kernel.envelope.raw_json import JsonMembers, array, decode, displaced, items, members, quote, render
 from gateway.kernel.envelope.write import EMPTY_RESULT
-from gateway.kernel.faults import MESSAGES, UNDEFINED
+from gateway.kernel.fault_types import MESSAGES, UNDEFINED
 
 MOST_MENDED = 1000
 """The most messages, or links, of one list that are repaired one by one, which costs more than their bytes.

@@ -12,7 +12,7 @@ from gateway.kernel.envelope.media_type import media
 from gateway.kernel.envelope.raw_json import WHITE, decode
 from gateway.kernel.errors.formats import ErrorContents, found_in
 from gateway.kernel.errors.sanitize import clean
-from gateway.kernel.faults import (
+from gateway.kernel.fault_types import (
     ANALYTICS,
     INFRASTRUCTURE,
     INVALID_METHOD,
@@ -23,10 +23,8 @@ from gateway.kernel.faults import (
     NOTIFICATION,
     UNAUTHORIZED,
     UNDEFINED,
-    Detail,
-    Fault,
-    Link,
 )
+from gateway.kernel.faults import Detail, Fault, Link
 
 ErrorFamily: TypeAlias = Literal["general", "analytics", "notification"]
 

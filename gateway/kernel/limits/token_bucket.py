@@ -155,7 +155,7 @@ def claim(bucket: str, windows: Sequence[Window], cost: int = 1, fields: tuple[t
     return Claim(tuple([f"{name}:{window.id}" for window in windows]), tuple(windows), cost, fields)
 
 
-class WindowState(msgspec.Struct):
+class WindowState(msgspec.Struct, gc=False):
     """What is left of a window after a decision. Times in seconds from now.
 
     `remaining` is whole tokens, never negative, and 0 for a window that refused.
@@ -239,14 +239,14 @@ def decide_alone(tat_us: int, window: Window, claim: Claim, now_us: int, store: 
 
     The time of a full bucket is now, whatever it was.
     """
-    used_us = tat_us - now_us if tat_us > now_us else 0
-    if used_us + claim.alone_us <= window.full_us:
-        used_us += claim.alone_us
+    cost_us, full_us = claim.alone_us, window.full_us
+    used_us = cost_us + (tat_us - now_us) if tat_us > now_us else cost_us
+    if used_us <= full_us:
         return now_us + used_us, granted(store, window, used_us)
-    used_us = min(used_us, window.full_us)  # it was more if the clock has gone back
-    if not claim.alone_us:
+    used_us = min(used_us - cost_us, full_us)  # it was more if the clock has gone back
+    if not cost_us:
         return now_us + used_us, granted(store, window, used_us)
-    return now_us + used_us, Decision(False, store, (_refusing(window, used_us, claim.alone_us),))  # noqa: FBT003
+    return now_us + used_us, Decision(False, store, (_refusing(window, used_us, cost_us),))  # noqa: FBT003
 
 
 def granted(store: Store, window: Window, used_us: int) -> Decision:

@@ -1,8 +1,9 @@
 """kernel/faults.py: what the rows of the catalogue say, and an error that is stored."""
 
+import msgspec
 import pytest
 
-from gateway.kernel.faults import CATALOGUE, KEY_UNKNOWN, MESSAGES, UPSTREAM_RESET, GatewayError
+from gateway.kernel.faults import CATALOGUE, KEY_UNKNOWN, UPSTREAM_RESET, GatewayError, refusal
 
 NOT_SENT = {
     "upstream_refused",
@@ -79,5 +80,9 @@ def test_a_stored_error_refers_to_no_frames_and_to_no_other_error() -> None:
     assert (kept.fault, kept.cause, str(kept)) == (UPSTREAM_RESET, "reset", "upstream_reset")
 
 
-def test_messages_are_those_of_the_codes() -> None:
-    assert KEY_UNKNOWN.message == MESSAGES[KEY_UNKNOWN.code]
+def test_a_refusal_with_nothing_of_its_own_is_one_for_all() -> None:
+    error = refusal(KEY_UNKNOWN)
+    assert refusal(KEY_UNKNOWN).kept() is error
+    assert (error.fault, error.row, error.details, error.allow, error.cause) == (KEY_UNKNOWN, None, (), None, None)
+    own = msgspec.structs.replace(KEY_UNKNOWN, code=1001)
+    assert refusal(own).fault is own

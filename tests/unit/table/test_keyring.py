@@ -4,6 +4,7 @@ from hashlib import sha256
 
 import pytest
 
+from gateway.kernel.addresses import Binding
 from gateway.kernel.faults import (
     KEY_DISABLED,
     KEY_EXPIRED,
@@ -30,6 +31,14 @@ KEYS = ring(
     old=Key("k2", CALLERS, disabled=False, disabled_organizations=frozenset(), expires=1000.0),
     off=Key("k3", CALLERS, disabled=True, disabled_organizations=frozenset(), expires=None),
 )
+
+
+def test_a_caller_is_unrestricted_who_may_use_everything_from_anywhere() -> None:
+    assert ACME.unrestricted
+    restricted = (
+        caller(routes=frozenset({"orders"})), caller(methods=frozenset({"GET"})), caller(binding=Binding(None, None)),
+    )  # fmt: skip
+    assert [each.unrestricted for each in restricted] == [False] * 3
 
 
 def test_a_key_speaks_for_its_default_organisation_or_the_one_asked_for() -> None:

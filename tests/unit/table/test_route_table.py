@@ -149,3 +149,18 @@ def test_what_a_key_may_not_use_is_refused_in_any_reading() -> None:
     analytics = accepted(TABLE.match("PUT", "/v1/analytics/admin"))
     refused = refusal(TABLE.permit(frozenset({"analytics"}), analytics, "PUT", "/v1/analytics/admin"))
     assert refused.fault in {METHOD_NOT_ALLOWED, ROUTE_FORBIDDEN}
+
+
+def test_why_a_request_has_no_route_is_remembered_beside_the_routes() -> None:
+    table = RouteTable([route("/v1/orders", methods=("GET",))])
+    for method, path, fault in (("GET", "/v1/x", NO_ROUTE), ("PUT", "/v1/orders", METHOD_NOT_ALLOWED)):
+        first = refusal(table.match(method, path))
+        assert (first.fault, table.match(method, path)) == (fault, first)
+    assert refusal(table.match("PUT", "/v1/x")).fault is NO_ROUTE
+    assert accepted(table.match("GET", "/v1/orders")).id == "orders"
+    for number in range(3 * RouteTable.MOST_REFUSED):
+        assert refusal(table.match("GET", f"/{number}")).fault is NO_ROUTE
+    for method, path in (("GET", "/" + "a" * RouteTable.LONGEST_KNOWN), ("A" * RouteTable.LONGEST_KNOWN, "/b")):
+        assert refusal(table.match(method, path)).fault is NO_ROUTE
+        assert (method, path) not in table._refused
+    assert len(table._refused) <= RouteTable.MOST_REFUSED

@@ -12,7 +12,8 @@ from gateway.kernel.errors.translate import (
     status_of,
     translate,
 )
-from gateway.kernel.faults import INTERNAL_ERROR, MESSAGES, NO_ROUTE, UPSTREAM_REFUSED, UPSTREAM_TIMEOUT, Fault
+from gateway.kernel.fault_types import MESSAGES
+from gateway.kernel.faults import INTERNAL_ERROR, NO_ROUTE, UPSTREAM_REFUSED, UPSTREAM_TIMEOUT, Fault
 
 JSON = b"application/json"
 
