@@ -97,9 +97,9 @@ def exchange(fields: Iterable[tuple[str, str]] = (), **changes: Any) -> Exchange
 
 def known_lines(*fields: tuple[str, str]) -> RequestHeaders:
     """The header `fields` as lines that have come before, of which nothing is known but their names."""
-    lines = b"".join([f"{name}: {value}\r\n".encode() for name, value in fields])
+    lines = b"".join([f"{name}: {value}\r\n".encode() for name, value in fields]) + b"\r\n"
     read = RequestHeaders.of_text(fields)
-    facts = HeadFacts(read.shape, read.get("Host") or "", keeps_open=True, length=None)
+    facts = HeadFacts(read.shape, read.get("Host") or "", keeps_open=True, length=0)
     return RequestHeaders(read.shape, None, lines, facts)
 
 

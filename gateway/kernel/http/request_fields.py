@@ -81,7 +81,7 @@ class RequestLine(msgspec.Struct):
 
 
 NO_KEY = slice(-2, None)
-"""Where the key is in lines without one: at their end, which is in no request line."""
+"""Where the key is in lines without one: the end of them, which is in no request line."""
 
 
 _slices: Memo[tuple[int | None, int], slice] = Memo(2 * _REMEMBERED)
@@ -95,18 +95,18 @@ def shared_slice(at: int | None, end: int) -> slice:
 class HeadFacts(msgspec.Struct, eq=False):
     """What follows from the bytes of all field lines alone. Stages fill it, and read it when the same bytes come again.
 
-    `host` is the value of Host. `keeps_open` and `length` (None without Content-Length) are about the connection and
-    the body. There is no `traceparent` among the lines. The others hold for the `credentials` and the `filter` that are
-    named, which are compared by identity; None as long as nothing was found out. `key` says where in the lines the only
-    key is, `digest` is its SHA-256, b"" if there is none, `organization` the one that it asks for;
-    `caller` is the caller who sends them, None if that may change. `kept` is the first part of the lines that is
-    forwarded, and `kept_apart` are the others.
+    `host` is the value of Host. `keeps_open` is about the connection, and `length` about the body, in bytes. There is
+    no `traceparent` among the lines. The others hold for the `credentials` and the `filter` that are named, which are
+    compared by identity; None as long as nothing was found out. `key` says where in the lines the only key is, `digest`
+    is its SHA-256, b"" if there is none, `organization` the one that it asks for; `caller` is the caller who sends
+    them, None if that may change. `kept` is the first part of the lines that is forwarded, and `kept_apart` are the
+    others.
     """
 
     shape: FieldShape
     host: str
     keeps_open: bool
-    length: int | None
+    length: int
     credentials: object = None
     key: slice = NO_KEY
     digest: bytes = b""
@@ -121,7 +121,7 @@ class RequestHeaders(msgspec.Struct, eq=False):
     """The fields of one request. Names are compared without regard to case; values are text, decoded when asked for.
 
     Bytes that are not UTF-8 become lone surrogates, as everywhere in a request. `facts` are None, unless the fields
-    were given as `lines`: `Name: value`, CR and LF for each.
+    were given as `lines`: `Name: value`, CR and LF for each, and an empty line.
     """
 
     shape: FieldShape
@@ -138,7 +138,7 @@ class RequestHeaders(msgspec.Struct, eq=False):
         """The values of the fields, in their order."""
         values = self._values
         if values is None:
-            values = self._values = [line.partition(b": ")[2] for line in self.lines.split(b"\r\n")[:-1]]
+            values = self._values = [line.partition(b": ")[2] for line in self.lines.split(b"\r\n")[:-2]]
         return values
 
     def known_keys(self) -> list[str]:
@@ -148,7 +148,7 @@ class RequestHeaders(msgspec.Struct, eq=False):
 
     def line_bounds(self) -> list[tuple[int, int]]:
         """Return where each of the `lines` begins and ends, its CR and LF included."""
-        ends = list(accumulate([len(line) + 2 for line in self.lines.split(b"\r\n")[:-1]]))
+        ends = list(accumulate([len(line) + 2 for line in self.lines.split(b"\r\n")[:-2]]))
         return list(zip([0, *ends], ends, strict=False))
 
     @classmethod

@@ -152,7 +152,7 @@ def test_a_line_that_is_remembered_is_read_anew_for_a_client_whose_key_is_in_it(
     assert first is not None
     assert first.line.remembered
     mine = [*one._known.values()][1]
-    mine.credentials, mine.key = object(), slice(-2 - len(b"a-second-secret"), -2)
+    mine.credentials, mine.key = object(), slice(-4 - len(b"a-second-secret"), -4)
     for _ in range(2):
         request = one.read(another)
         assert request is not None
@@ -215,3 +215,23 @@ def test_names_that_differ_each_time_do_not_fill_the_memory() -> None:
         assert one.read(head) is not None
         assert one.read(head) is not None
     assert 0 < len({facts.shape for facts in one._known.values()}) < MOST_SHAPES
+
+
+def test_a_body_that_ends_like_a_head_is_not_taken_for_one() -> None:
+    one = PlainRequestReader(MOST_BYTES, lambda size: b"s" * size, AnyHost())
+    data = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 27\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n"
+    for _ in range(3):
+        request = one.read(data)
+        assert request is not None
+        assert (request.line.path, request.body) == ("/a", data[-27:])
+    assert not one._known
+
+
+def test_lines_before_which_a_request_line_could_exceed_the_limit_are_not_remembered() -> None:
+    one = PlainRequestReader(MOST_BYTES, lambda size: b"s" * size, AnyHost())
+    for size, remembered in ((MOST_BYTES - 300, 1), (MOST_BYTES - 200, 1), (MOST_BYTES, 1)):
+        for _ in range(3):
+            one.read(b"GET /a HTTP/1.1\r\nHost: h\r\nX-A: %b\r\n\r\n" % (b"a" * (size - 20)))
+        assert len(one._known) == remembered
+    long = GET.replace(b"/a", b"/" + b"a" * MOST_BYTES)
+    assert reader().read(long) is None
