@@ -154,7 +154,7 @@ class RedisConnection(asyncio.Protocol):
                 if type(reply) is RedisConnectionError or self.doubted:
                     self._handle(sent, reply)
                 elif not waiter.done:
-                    waiter.set_result(reply)
+                    waiter.set_result_in_callback(reply)
         except (RedisConnectionError, IndexError):
             self._end(RedisConnectionError("protocol: not a reply, or one that nobody asked for"))
 
