@@ -21,10 +21,13 @@ BODY_PIECE_BYTES = 64 * 1024
 class Body(Protocol):
     """A request body that arrives from a client."""
 
-    length: int | None
-    """The announced length in bytes; None when the client sends chunks."""
     received: int
     """The number of bytes read so far."""
+
+    @property
+    def length(self) -> int | None:
+        """The announced length in bytes; None when the client sends chunks."""
+        ...
 
     async def read(self) -> bytes:
         """Return the next piece, b"" at the end. The first call sends "100 Continue" to a client that waits for it.
