@@ -2,12 +2,36 @@
 
 from collections.abc import Callable, Iterable
 
-from gateway.kernel.envelope.raw_json import array, quote, render
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from gateway.kernel.envelope.raw_json import quote
 from gateway.kernel.faults import Detail, Link
 
 EMPTY_RESULT = b"{}"
 """The result for an empty or `null` body of a service (rule 3)."""
 
+
+class _Link(msgspec.Struct, gc=False):
+    """A Link of the contract, for the encoder: `Link` is a tuple, which would become an array."""
+
+    href: str
+    title: str
+
+
+class _Message(msgspec.Struct, gc=False):
+    """A Message of the contract, for the encoder. What is UNSET is left out."""
+
+    date: str | UnsetType
+    id: str
+    type: str
+    text: str
+    field: str | UnsetType
+    links: list[_Link] | UnsetType
+    more: dict[str, str] | UnsetType
+
+
+_encode = msgspec.json.Encoder().encode
 
 _BEFORE_ID = b'{"requestId":"'
 _BEFORE_RESULT = b'","status":"SUCCESS","data":{"result":'
@@ -57,45 +81,39 @@ def framed_error(frame: bytes, request_id: str, details: Iterable[Detail] = (), 
     """Return an ERROR envelope with the common part `frame`."""
     if not details and not more:
         return b"".join((_BEFORE_ID, request_id.encode(), frame, _TAIL))
-    written = b',"details":' + render_details(details, message_ids(request_id)) if details else b""
+    written = b',"details":' + render_details(details, request_id) if details else b""
     return b"".join((_BEFORE_ID, request_id.encode(), frame, written, b"}", more and b"," + more, b"}"))
 
 
 def render_links(links: Iterable[Link]) -> bytes:
     """Return a JSON array of Links."""
-    return array([b'{"href":%b,"title":%b}' % (quote(link.href), quote(link.title)) for link in links])
+    return _encode([_Link(*link) for link in links])
 
 
-def render_details(details: Iterable[Detail], new_id: Callable[[], str]) -> bytes:
+def render_details(details: Iterable[Detail], request_id: str) -> bytes:
     """Return a JSON array of Messages."""
-    return array([_detail(detail, new_id()) for detail in details])
-
-
-def _detail(detail: Detail, message_id: str) -> bytes:
-    return render_message(message_id, detail.type, detail.text, field=detail.field, more=detail.more)
+    return _encode(
+        [
+            _Message(
+                UNSET,
+                _message_id(number, request_id),
+                each.type,
+                each.text,
+                UNSET if each.field is None else each.field,
+                UNSET,
+                each.more or UNSET,
+            )
+            for number, each in enumerate(details, 1)
+        ]
+    )
 
 
 def render_message(
-    message_id: str,
-    kind: str,
-    text: str,
-    *,
-    date: str | None = None,
-    field: str | None = None,
-    links: Iterable[Link] = (),
-    more: dict[str, str] | None = None,
+    message_id: str, kind: str, text: str, *, date: str | None = None, links: Iterable[Link] = ()
 ) -> bytes:
     """Return one Message as JSON. `date` ends in Z."""
-    written = b'"id":"%b","type":"%b","text":%b' % (message_id.encode(), kind.encode(), quote(text))
-    if date:
-        written = b'"date":"%b",' % date.encode() + written
-    if field is not None:
-        written += b',"field":' + quote(field)
-    if links:
-        written += b',"links":' + render_links(links)
-    if more:
-        written += b',"more":' + render({name: quote(text) for name, text in more.items()})
-    return b"{%b}" % written
+    shown = [_Link(*link) for link in links]
+    return _encode(_Message(date or UNSET, message_id, kind, text, UNSET, shown or UNSET, UNSET))
 
 
 def message_ids(request_id: str) -> Callable[[], str]:
@@ -103,11 +121,15 @@ def message_ids(request_id: str) -> Callable[[], str]:
 
     They are `request_id` with their number in place of its first eight digits: the others are as unique as it is.
     """
-    count, rest = 0, request_id[8:]
+    count = 0
 
     def new_id() -> str:
         nonlocal count
         count += 1
-        return f"{count:08x}{rest}"
+        return _message_id(count, request_id)
 
     return new_id
+
+
+def _message_id(number: int, request_id: str) -> str:
+    return f"{number:08x}{request_id[8:]}"

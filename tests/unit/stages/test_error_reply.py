@@ -31,8 +31,8 @@ from tests.samples import REQUEST_ID
 @pytest.mark.parametrize("family", ["general", "analytics", "notification"])
 def test_every_fault(fault: Fault, family: str) -> None:
     reply = error_reply(GatewayError(fault), fault, REQUEST_ID, family)
-    fields = dict(reply.fields)
-    data = check_envelope(reply.status, reply.fields, reply.body, foreign=False)["data"]
+    fields = dict(reply.all_fields())
+    data = check_envelope(reply.status, reply.all_fields(), reply.body, foreign=False)["data"]
     assert (reply.status, reply.code, reply.source) == (fault.status, data["code"], "gateway")
     assert data["developerMessage"] == fault.developer_message
     assert family != "general" or (data["code"], data["message"]) == (fault.code, fault.message)
@@ -40,7 +40,7 @@ def test_every_fault(fault: Fault, family: str) -> None:
     assert ("Proxy-Status" in fields) == (fault.proxy_status is not None)
     assert re.fullmatch(r"gateway; error=[a-z_]+", fields.get("Proxy-Status", "gateway; error=x"))
     assert fields["Cache-Control"] == "no-store"
-    assert len(reply.fields) == len(fields)
+    assert len(reply.all_fields()) == len(fields)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_an_operators_row_is_in_force() -> None:
         UPSTREAM_TIMEOUT, status=504, message="Slow", developer_message="Wait", links=(Link("https://x", "X"),)
     )
     reply = error_reply(GatewayError(UPSTREAM_TIMEOUT), own, REQUEST_ID, "analytics")
-    data = check_envelope(504, reply.fields, reply.body, foreign=False)["data"]
+    data = check_envelope(504, reply.all_fields(), reply.body, foreign=False)["data"]
     assert data == {
         "code": 5000,
         "message": "Slow",
@@ -80,7 +80,7 @@ def test_the_occurrence_knows_more() -> None:
         MALFORMED_REQUEST, developer_message="Not so", details=(Detail("is missing", "name"),), cause="secret"
     )
     reply = error_reply(error, MALFORMED_REQUEST, REQUEST_ID, "general")
-    data = check_envelope(400, reply.fields, reply.body, foreign=False)["data"]
+    data = check_envelope(400, reply.all_fields(), reply.body, foreign=False)["data"]
     assert (data["developerMessage"], data["details"][0]["field"]) == ("Not so", "name")
     assert b"secret" not in reply.body
 
@@ -89,11 +89,13 @@ def test_the_occurrence_knows_more() -> None:
 def test_retry_after_is_a_second_or_more(seconds: int | None, value: str) -> None:
     assert (
         dict(
-            error_reply(GatewayError(RATE_LIMITED, retry_after_s=seconds), RATE_LIMITED, REQUEST_ID, "general").fields
+            error_reply(
+                GatewayError(RATE_LIMITED, retry_after_s=seconds), RATE_LIMITED, REQUEST_ID, "general"
+            ).all_fields()
         )["Retry-After"]
         == value
     )
-    own = dict(error_reply(GatewayError(NO_ROUTE, retry_after_s=seconds), NO_ROUTE, REQUEST_ID, "general").fields)
+    own = dict(error_reply(GatewayError(NO_ROUTE, retry_after_s=seconds), NO_ROUTE, REQUEST_ID, "general").all_fields())
     assert own.get("Retry-After") == (None if seconds is None else value)
 
 
@@ -101,15 +103,19 @@ def test_allow_and_challenge() -> None:
     fields = dict(
         error_reply(
             GatewayError(METHOD_NOT_ALLOWED, allow="GET, PUT"), METHOD_NOT_ALLOWED, REQUEST_ID, "general"
-        ).fields
+        ).all_fields()
     )
     assert fields["Allow"] == "GET, PUT"
     assert (
-        dict(error_reply(GatewayError(METHOD_NOT_ALLOWED), METHOD_NOT_ALLOWED, REQUEST_ID, "general").fields)["Allow"]
+        dict(error_reply(GatewayError(METHOD_NOT_ALLOWED), METHOD_NOT_ALLOWED, REQUEST_ID, "general").all_fields())[
+            "Allow"
+        ]
         == ""
     )
     assert (
-        dict(error_reply(GatewayError(KEY_MISSING), KEY_MISSING, REQUEST_ID, "general").fields)["WWW-Authenticate"]
+        dict(error_reply(GatewayError(KEY_MISSING), KEY_MISSING, REQUEST_ID, "general").all_fields())[
+            "WWW-Authenticate"
+        ]
         == 'ApiKey realm="api"'
     )
 
@@ -117,6 +123,17 @@ def test_allow_and_challenge() -> None:
 def test_errors_after_which_the_next_request_is_not_found_close_the_connection() -> None:
     assert error_reply(GatewayError(MALFORMED_REQUEST), MALFORMED_REQUEST, REQUEST_ID, "general").close
     assert not error_reply(GatewayError(NO_ROUTE), NO_ROUTE, REQUEST_ID, "general").close
+
+
+def test_the_lines_that_a_route_sets_come_last() -> None:
+    for _ in range(2):
+        reply = error_reply(GatewayError(NO_ROUTE, retry_after_s=7), NO_ROUTE, REQUEST_ID, "general", "X-Own: 1\r\n")
+        assert reply.all_fields() == [
+            ("Content-Type", "application/json"),
+            ("Cache-Control", "no-store"),
+            ("Retry-After", "7"),
+            ("X-Own", "1"),
+        ]
 
 
 def test_a_row_that_replaces_another_is_not_taken_for_it() -> None:
