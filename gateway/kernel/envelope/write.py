@@ -36,6 +36,9 @@ _encode = msgspec.json.Encoder().encode
 _BEFORE_ID = b'{"requestId":"'
 _BEFORE_RESULT = b'","status":"SUCCESS","data":{"result":'
 _TAIL = b"}}"
+_ID = b'{"id":"'
+_NUMBER_DIGITS = 8
+"""The digits of a Message's id that are its number."""
 
 
 def success_head(request_id: str) -> bytes:
@@ -64,11 +67,11 @@ def error(
     more: bytes = b"",
 ) -> bytes:
     """Return an ERROR envelope. The texts are not empty. `more` are further top-level members as JSON, or b""."""
-    return framed_error(error_frame(code, message, developer_message, links), request_id, details, more)
+    return framed_error(error_pieces(error_frame(code, message, developer_message, links), details, more), request_id)
 
 
 def error_frame(code: int, message: str, developer_message: str, links: Iterable[Link] = ()) -> bytes:
-    """Return what all ERROR envelopes with these texts have in common, for `framed_error`."""
+    """Return what all ERROR envelopes with these texts have in common, for `error_pieces`."""
     frame = b'","status":"ERROR","data":{"code":%d,"message":%b,"developerMessage":%b' % (
         code,
         quote(message),
@@ -77,35 +80,31 @@ def error_frame(code: int, message: str, developer_message: str, links: Iterable
     return frame + b',"links":' + render_links(links) if links else frame
 
 
-def framed_error(frame: bytes, request_id: str, details: Iterable[Detail] = (), more: bytes = b"") -> bytes:
-    """Return an ERROR envelope with the common part `frame`."""
-    if not details and not more:
-        return b"".join((_BEFORE_ID, request_id.encode(), frame, _TAIL))
-    written = b',"details":' + render_details(details, request_id) if details else b""
-    return b"".join((_BEFORE_ID, request_id.encode(), frame, written, b"}", more and b"," + more, b"}"))
+def error_pieces(frame: bytes, details: Iterable[Detail] = (), more: bytes = b"") -> tuple[bytes, ...]:
+    """Return an ERROR envelope after its id, for `framed_error`.
+
+    It is cut in each Message of `details` where its id goes on like that of the request (`message_ids`).
+    """
+    pieces: list[bytes] = []
+    piece = frame
+    for number, each in enumerate(details, 1):
+        field = UNSET if each.field is None else each.field
+        message = _encode(_Message(UNSET, "", each.type, each.text, field, UNSET, each.more or UNSET))
+        pieces.append(piece + (b"," if pieces else b',"details":[') + _ID + b"%08x" % number)
+        piece = message[len(_ID) :]
+    ending = (b"]}" if pieces else b"}") + (b"," + more if more else b"")
+    return (*pieces, piece + ending + b"}")
+
+
+def framed_error(pieces: tuple[bytes, ...], request_id: str) -> bytes:
+    """Return the ERROR envelope of `error_pieces` with an id."""
+    own_id = request_id.encode()
+    return b"".join((_BEFORE_ID, own_id, own_id[_NUMBER_DIGITS:].join(pieces)))
 
 
 def render_links(links: Iterable[Link]) -> bytes:
     """Return a JSON array of Links."""
     return _encode([_Link(*link) for link in links])
-
-
-def render_details(details: Iterable[Detail], request_id: str) -> bytes:
-    """Return a JSON array of Messages."""
-    return _encode(
-        [
-            _Message(
-                UNSET,
-                _message_id(number, request_id),
-                each.type,
-                each.text,
-                UNSET if each.field is None else each.field,
-                UNSET,
-                each.more or UNSET,
-            )
-            for number, each in enumerate(details, 1)
-        ]
-    )
 
 
 def render_message(
@@ -132,4 +131,4 @@ def message_ids(request_id: str) -> Callable[[], str]:
 
 
 def _message_id(number: int, request_id: str) -> str:
-    return f"{number:08x}{request_id[8:]}"
+    return f"{number:08x}{request_id[_NUMBER_DIGITS:]}"

@@ -1,6 +1,8 @@
 """stages/error_reply.py: every row of the catalogue makes a reply that keeps the contract."""
 
 import re
+from typing import Any
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -134,6 +136,29 @@ def test_the_lines_that_a_route_sets_come_last() -> None:
             ("Retry-After", "7"),
             ("X-Own", "1"),
         ]
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {},
+        {"details": (Detail("first", "name", more={"a": "b"}), Detail("second", type="WARNING"))},
+        {"developer_message": "Not so", "allow": "GET"},
+        {"retry_after_s": 5, "cause": "c"},
+    ],
+)
+def test_an_error_that_is_returned_again_is_answered_like_a_new_one(own: dict[str, Any]) -> None:
+    shared = GatewayError(UPSTREAM_REFUSED, **own)
+    renamed = msgspec.structs.replace(UPSTREAM_REFUSED, message="Away")
+    for row in (UPSTREAM_REFUSED, renamed):
+        for family in ("general", "analytics"):
+            for request_id in (REQUEST_ID, str(uuid4())):
+                new, again = (error_reply(each, row, request_id, family) for each in (GatewayError(row, **own), shared))
+                assert (again.status, again.code, again.body, again.text) == (new.status, new.code, new.body, new.text)
+                data = check_envelope(again.status, again.all_fields(), again.body, foreign=False)["data"]
+                assert [each["id"][8:] for each in data.get("details", ())] == [request_id[8:]] * len(
+                    own.get("details", ())
+                )
 
 
 def test_a_row_that_replaces_another_is_not_taken_for_it() -> None:
