@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import msgspec
 from aiohttp import StreamReader
 from aiohttp.web_protocol import RequestPayloadError
 
@@ -10,34 +9,32 @@ from gateway.kernel.faults import BODY_TOO_LARGE, MALFORMED_REQUEST, GatewayErro
 from gateway.upstream.call import BODY_PIECE_BYTES
 
 
-class WholeBody(msgspec.Struct, gc=False):
+class WholeBody:
     """A body that had arrived when it was asked for. `limit` is the largest that is accepted, in bytes."""
 
-    content: bytes
-    limit: int
-    received: int = 0
-    waited_s: float = 0.0
+    __slots__ = ("_content", "_limit", "length", "received", "waited_s")
 
-    @property
-    def length(self) -> int:
-        return len(self.content)
+    def __init__(self, content: bytes, limit: int) -> None:
+        self._content = content
+        self._limit = limit
+        self.length: int | None = len(content)
+        self.received = 0
+        self.waited_s = 0.0
 
     def take_whole(self) -> bytes | None:
         """See `TimedBody.take_whole`. Raises GatewayError BODY_TOO_LARGE."""
-        content = self.content
-        size = len(content)
-        if self.received or size > BODY_PIECE_BYTES:
+        if self.received or len(self._content) > BODY_PIECE_BYTES:
             return None
-        if size > self.limit:
+        if len(self._content) > self._limit:
             raise GatewayError(BODY_TOO_LARGE)
-        self.received = size
-        return content
+        self.received = len(self._content)
+        return self._content
 
     async def read(self) -> bytes:
         """Return the next piece, or b"" at the end. Raises GatewayError BODY_TOO_LARGE."""
-        if len(self.content) > self.limit:
+        if len(self._content) > self._limit:
             raise GatewayError(BODY_TOO_LARGE)
-        piece = self.content[self.received : self.received + BODY_PIECE_BYTES]
+        piece = self._content[self.received : self.received + BODY_PIECE_BYTES]
         self.received += len(piece)
         return piece
 

@@ -33,6 +33,7 @@ from gateway.history.measures import (
     sampled,
 )
 from gateway.kernel.limits.token_bucket import Decision, LimitOwner
+from gateway.kernel.struct_attributes import set_as_slots
 from gateway.observe.exchange_series import CalledPlace, ErrorKind, ExchangeSeries
 from gateway.table import Caller
 
@@ -73,6 +74,7 @@ AlikeErrors: TypeAlias = tuple[ErrorKind, tuple[str, ...]]
 """What errors have in common, and the limits that have refused."""
 
 
+@set_as_slots
 class _Row(msgspec.Struct):
     """Exchanges of about a second that are alike, and the last decision about one of them, made at `decided`.
 

@@ -6,15 +6,17 @@ connections a proxied request costs a fifth less.
 """
 
 from asyncio import WriteTransport, get_running_loop
+from collections.abc import Callable
 
 
 class WriteBatch:
     """The pending writes of one event loop. They are sent before the loop waits for events again."""
 
-    __slots__ = ("_pending",)
+    __slots__ = ("_before", "_pending")
 
     def __init__(self) -> None:
         self._pending: list[tuple[WriteTransport, bytes]] = []
+        self._before: list[Callable[[], None]] = []
 
     def put(self, transport: WriteTransport, data: bytes) -> None:
         """Write `data` to `transport` at the end of this iteration.
@@ -26,8 +28,19 @@ class WriteBatch:
             get_running_loop().call_soon(self.flush)
         pending.append((transport, data))
 
+    def before_writes(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once, directly before the pending writes are sent; now if there are none."""
+        if self._pending:
+            self._before.append(callback)
+        else:
+            callback()
+
     def flush(self) -> None:
         """Send the pending writes at once. Data for a connection that has closed is dropped."""
+        if self._before:
+            before, self._before = self._before, []
+            for callback in before:
+                callback()
         pending, self._pending = self._pending, []
         for transport, data in pending:
             if not transport.is_closing():

@@ -122,13 +122,15 @@ class AccessLog:
         self.enabled = enabled
         self._printed = enabled
         self._followed: Callable[[AccessRecord], None] | None = None
-        self._wall = wall
-        self._timestamp = Timestamp().__call__  # to call the object itself takes twice as long
-        self._put = writer.put
+        self.wall = wall
+        self.timestamp = Timestamp().__call__  # to call the object itself takes twice as long
+        """Spells the time of a line."""
+        self.put = writer.put
+        """Writes a line."""
         self._console = console and enabled
         self._colour = colour
         self.is_json = self._printed and not self._console
-        """Whether lines of JSON are all that is wanted of records, so that `write_json` will do."""
+        """Whether lines of JSON are all that is wanted of records, so that `put` will do."""
 
     def follow(self, put: Callable[[AccessRecord], None] | None) -> None:
         """Give each record to `put` as well from now on, even if no lines are written; None: no longer."""
@@ -136,20 +138,13 @@ class AccessLog:
         self.enabled = self._printed or put is not None
         self.is_json = self._printed and not self._console and put is None
 
-    def timestamp(self) -> str:
-        """Return the time of a line that is written now."""
-        return self._timestamp(self._wall())
-
-    def write_json(self, record: msgspec.Struct) -> None:
-        """Write a record that has a timestamp, and that nobody but the encoder can read."""
-        self._put(encoded(record))
-
-    def write(self, record: AccessRecord) -> None:
-        record.timestamp = self.timestamp()
+    def write(self, record: AccessRecord, wall_s: float) -> None:
+        """Write the record of what has happened at `wall_s`."""
+        record.timestamp = self.timestamp(wall_s)
         if self._console:
-            self._put(terminal_line(record, colour=self._colour).encode(errors="backslashreplace"))
+            self.put(terminal_line(record, colour=self._colour).encode(errors="backslashreplace"))
         elif self._printed:
-            self._put(encoded(record))
+            self.put(encoded(record))
         if self._followed is not None:
             self._followed(record)
 

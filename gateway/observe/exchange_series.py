@@ -1,17 +1,24 @@
 """The series that exchanges which are alike count in, looked up once instead of for each request."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import msgspec
 
+from gateway.kernel.struct_attributes import set_as_slots
 from gateway.observe.instruments import Counter, Histogram, Slots
 from gateway.observe.metrics import Metrics
-from gateway.observe.record_fields import SharedFields
+
+Observation: TypeAlias = tuple[float, float, float, float, int, int]
+"""What is measured of an exchange: its duration and the parts of gateway, upstream and limiter, in seconds; the bytes
+of the bodies of request and reply."""
 
 HistogramSlots: TypeAlias = tuple[int, int, float, tuple[float, ...]]
 """The slot of the first bucket and that of the sum, the bound of the first one, and the bounds of all."""
+
+_FEW = 3
+"""As many exchanges cost less one by one than all at once."""
 
 ErrorKind: TypeAlias = tuple[int, int | None, str, str]
 """Status, code (None without a reply), who made the status, and the name of the fault ("" for none)."""
@@ -43,6 +50,7 @@ class UpstreamSeries(msgspec.Struct):
             counter.inc()
 
 
+@set_as_slots
 class ExchangeSeries(msgspec.Struct, eq=False):
     """What exchanges have in common that are alike, and the places in memory where they count.
 
@@ -51,9 +59,9 @@ class ExchangeSeries(msgspec.Struct, eq=False):
 
     Numbers are added to `slots` here and not by the instruments: as many calls as there are series cost a request more
     than anything else about counting. `counters` are the slots that go up by one. `overhead`, `limiter` and `upstream`
-    are None where that is not measured. `remembered`: exchanges that are alike find these series again.
-    `shared_fields` are what their access lines have in common, `error_values` the values of an error record, of which
-    whoever writes one sets what varies; both are None before the first exchange.
+    are None where that is not measured. `remembered`: exchanges that are alike find these series again. `uncounted` are
+    those that `count_all` has to count. `alike_record` and `error_values` are an access record and the values of an
+    error record, in which whoever writes one sets what varies; both are None before the first exchange.
     """
 
     route: str
@@ -73,13 +81,14 @@ class ExchangeSeries(msgspec.Struct, eq=False):
     request_bytes: int
     response_bytes: int
     remembered: bool = False
-    shared_fields: SharedFields | None = None
+    uncounted: list[Observation] = []
+    alike_record: msgspec.Struct | None = None
     error_values: list[Any] | None = None
 
     def count(
         self, total_s: float, own_s: float, upstream_s: float, limiter_s: float, received_bytes: int, sent_bytes: int
     ) -> None:
-        """Count an exchange: its duration, and the parts of gateway, upstream and limiter; the bytes of its bodies.
+        """Count the exchange of an `Observation`.
 
         Most durations are in the first bucket, for which no search is needed; the gateway's part seldom is.
         """
@@ -105,6 +114,40 @@ class ExchangeSeries(msgspec.Struct, eq=False):
             slots[self.request_bytes] += received_bytes
         if sent_bytes:
             slots[self.response_bytes] += sent_bytes
+
+    def count_all(self) -> None:
+        """Count all that are `uncounted`, each number once if there are several: that costs more than all else."""
+        observations, self.uncounted = self.uncounted, []
+        number, slots = len(observations), self.slots
+        if number <= _FEW:
+            for observation in observations:
+                self.count(*observation)
+            return
+        for slot in self.counters:
+            slots[slot] += number
+        totals_s, owns_s, upstreams_s, limiters_s, received_bytes, sent_bytes = zip(*observations, strict=True)
+        self._observe(self.duration, totals_s)
+        self._observe(self.overhead, owns_s)
+        self._observe(self.limiter, limiters_s)
+        self._observe(self.upstream, upstreams_s)
+        slots[self.request_bytes] += sum(received_bytes)
+        slots[self.response_bytes] += sum(sent_bytes)
+
+    def _observe(self, histogram: HistogramSlots | None, values: Sequence[float]) -> None:
+        """Count several durations in a histogram, each bucket once."""
+        if histogram is None:
+            return
+        slots, (first, summed, lowest, bounds) = self.slots, histogram
+        ordered, below, bucket, last = sorted(values), 0, 0, 0
+        if ordered[-1] > lowest:
+            bucket, last = bisect_left(bounds, ordered[0]), bisect_left(bounds, ordered[-1])
+        while bucket < last:
+            upto = bisect_right(ordered, bounds[bucket])
+            if upto > below:
+                slots[first + bucket] += upto - below
+            below, bucket = upto, bucket + 1
+        slots[first + last] += len(ordered) - below
+        slots[summed] = sum(values, slots[summed])
 
 
 class SeveralMemories:

@@ -10,7 +10,7 @@ known by its checksum and passed over.
 
 import mmap
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import Any
 from zlib import crc32
@@ -90,10 +90,9 @@ class ErrorRing:
 
 
 class ErrorLog:
-    """Writes into `ring`, after whatever was written there before. `wall` reads Unix time."""
+    """Writes into `ring`, after whatever was written there before."""
 
-    def __init__(self, ring: ErrorRing, wall: Callable[[], float]) -> None:
-        self.wall = wall
+    def __init__(self, ring: ErrorRing) -> None:
         self._memory = ring.memory
         self._next = [max((number for number, _ in ring.entries(lane)), default=0) + 1 for lane in Lane]
 

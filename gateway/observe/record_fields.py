@@ -4,19 +4,36 @@ Functions are compiled from this table when the module is imported, so that it c
 exchanges are like one before: their access records have the fields in `VARYING`, and JSON that is ready for the others.
 """
 
+import re
 from collections.abc import Callable
 from itertools import groupby
 from math import floor
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
+from gateway.kernel.struct_attributes import set_as_slots
 from gateway.observe.access_log import FIELD_NAMES, AccessRecord, encoded
 from gateway.observe.recent_errors import ErrorRecord, clipped
 
 _PARAMETERS = "x, status, source, total_s, path, at=None, timestamp=''"
 """The parameters of the compiled functions. `total_s` is the duration, `at` Unix time for a record of the last errors.
 `AccessLog` sets the timestamp of an access record where none is given."""
+
+_LOCALS = {
+    "body": "x.body",
+    "caller": "x.caller",
+    "decision": "x.decision",
+    "cache": "x.cache",
+    "reply": "x.reply",
+    "coded": "x.coded",
+    "error": "x.error",
+    "total_us": "floor(total_s * 1e6)",  # whole microseconds: to round a number costs twice as much
+    "upstream_us": "floor(x.upstream_s * 1e6) if x.upstream_s else 0",
+    "client_us": "floor(x.client_s * 1e6) if x.client_s else 0",
+    "own_us": "total_us - upstream_us - client_us",
+}
+"""What the compiled functions find out once for several fields, each only if it uses it."""
 
 FIELDS = {
     "timestamp": "timestamp",
@@ -31,34 +48,32 @@ FIELDS = {
     "status": "status",
     "source": "source",
     "outcome": "x.outcome",
-    "total_ms": "(total_us := floor(total_s * 1e6)) / 1e3",  # of whole microseconds: rounding costs twice as much
-    "upstream_ms": "(upstream_us := floor(x.upstream_s * 1e6) if x.upstream_s else 0) / 1e3",
-    "client_ms": "(client_us := floor(x.client_s * 1e6) if x.client_s else 0) / 1e3",
-    "overhead_ms": "own_us / 1e3 if (own_us := total_us - upstream_us - client_us) > 0 else 0.0",
-    "request_bytes": "x.body.received if x.body is not None else 0",
+    "total_ms": "total_us / 1e3",
+    "upstream_ms": "upstream_us / 1e3 if upstream_us else 0.0",
+    "client_ms": "client_us / 1e3 if client_us else 0.0",
+    "overhead_ms": "own_us / 1e3 if own_us > 0 else 0.0",
+    "request_bytes": "0 if body is None else body.received",
     "response_bytes": "x.sent_bytes",
     "client": "x.client",
-    "key_id": "x.caller and x.caller.id",
-    "organization": "x.caller and x.caller.organization",
-    "limiter_result": (
-        "('allowed' if x.decision.allowed else 'refused') if x.decision is not None and not x.peeked else None"
-    ),
-    "limiter_store": "x.decision and x.decision.store",
-    "limiter_remaining": "x.decision.states[0].remaining if x.decision is not None and x.decision.states else None",
-    "limiter_shadows": "tuple([each.id for each in x.decision.shadows]) if x.decision and x.decision.shadows else None",
+    "key_id": "None if caller is None else caller.id",
+    "organization": "None if caller is None else caller.organization",
+    "limiter_result": "None if decision is None or x.peeked else 'allowed' if decision.allowed else 'refused'",
+    "limiter_store": "None if decision is None else decision.store",
+    "limiter_remaining": "None if decision is None or not (states := decision.states) else states[0].remaining",
+    "limiter_shadows": "tuple([each.id for each in decision.shadows]) if decision and decision.shadows else None",
     "request_faults": "x.request_faults or None",
-    "limiter_spent": "tuple([each.meter.id for each in x.decision.spent]) if x.decision and x.decision.spent else None",
-    "cache_result": "x.cache and x.cache.result",
-    "cache_age_s": "x.cache and int(x.cache.age_s)",
+    "limiter_spent": "tuple([each.meter.id for each in decision.spent]) if decision and decision.spent else None",
+    "cache_result": "None if cache is None else cache.result",
+    "cache_age_s": "None if cache is None else int(cache.age_s)",
     "idempotency": "x.idempotency",
     "hedge": "x.call and x.call.hedge",
-    "coding": "x.coded and x.coded.coding",
-    "saved_bytes": "x.coded and x.coded.saved_bytes",
+    "coding": "coded and coded.coding",
+    "saved_bytes": "coded and coded.saved_bytes",
     "target": "x.answer and x.answer.target",
-    "upstream_request_id": "x.reply and x.reply.upstream_request_id",
-    "code": "x.reply.code if x.reply is not None and x.reply.status >= 400 else None",
-    "reason": "x.error and x.error.fault.name",
-    "cause": "x.error and x.error.cause",
+    "upstream_request_id": "None if reply is None else reply.upstream_request_id",
+    "code": "reply.code if reply is not None and reply.status >= 400 else None",
+    "reason": "error and error.fault.name",
+    "cause": "error and error.cause",
 }
 """Expressions in Python, by the names of the fields. None leaves a field out."""
 
@@ -80,29 +95,32 @@ the others need no place."""
 _VARYING_IN_ERRORS = ("at", "request_id", "trace_id", "path", "key_id", "organization", "total_ms", "upstream_ms")
 """The same of a record of the last errors."""
 
-SharedFields: TypeAlias = tuple[msgspec.Raw | None, ...]
-"""JSON for each field in `_SHARED`, None where it is left out."""
-
-_ALIKE = [name for name in AccessRecord.__struct_fields__ if name in VARYING or name in _SHARED]
-AlikeRecord = msgspec.defstruct(
-    "AlikeRecord",
-    [(name, Any, None) for name in _ALIKE],
-    omit_defaults=True,
-    gc=False,
-    rename=FIELD_NAMES,
-    tag_field="event",
-    tag="request",
+AlikeRecord = set_as_slots(
+    msgspec.defstruct(
+        "AlikeRecord",
+        [(name, Any, None) for name in AccessRecord.__struct_fields__ if name in VARYING or name in _SHARED],
+        omit_defaults=True,
+        gc=False,
+        rename=FIELD_NAMES,
+        tag_field="event",
+        tag="request",
+    )
 )
 """An access record whose fields in `_SHARED` are JSON: its line is the same, byte for byte, and takes half the time."""
 
-_NAMES = {"AccessRecord": AccessRecord, "AlikeRecord": AlikeRecord, "clipped": clipped, "floor": floor}
+_NAMES = {"AccessRecord": AccessRecord, "clipped": clipped, "floor": floor}
 """What the compiled functions use."""
 
 
-def _compiled(*lines: str) -> Callable[..., Any]:
-    """Compile the source of a function that is called `compiled`."""
+def _compiled(parameters: str, *lines: str) -> Callable[..., Any]:
+    """Compile a function with these lines, after those that set the `_LOCALS` which they use."""
+    words = set(re.findall(r"\w+", " ".join(lines)))
+    for name, value in reversed(_LOCALS.items()):
+        if name in words:
+            lines = (f"{name} = {value}", *lines)
+            words.update(re.findall(r"\w+", value))
     names: dict[str, Any] = dict(_NAMES)
-    exec("\n".join(lines), names)  # noqa: S102  no input
+    exec("\n    ".join([f"def compiled({parameters}):", *lines]), names)  # noqa: S102  no input
     made: Callable[..., Any] = names["compiled"]
     return made
 
@@ -113,39 +131,35 @@ def _maker(made: str, record: type[msgspec.Struct], fields: dict[str, str]) -> C
     `made` is the expression for it, in which `values` are those of its fields.
     """
     values = ", ".join(fields[name] for name in record.__struct_fields__)
-    return _compiled(f"def compiled({_PARAMETERS}):", f"    return {made.replace('values', values)}")
+    return _compiled(_PARAMETERS, f"return {made.replace('values', values)}")
 
 
 _START = len(encoded(AccessRecord())) - len("}\n")
 """The length of the beginning of every line, which names the event."""
 
 
-def shared_fields(record: AccessRecord) -> SharedFields:
-    """Return what the lines of exchanges have in common that are like that of `record`."""
+def alike_record(record: AccessRecord) -> msgspec.Struct:
+    """Return an `AlikeRecord` with what the lines of exchanges have in common that are like that of `record`."""
     shared: dict[str, msgspec.Raw] = {}
     for varies, names in groupby(AccessRecord.__struct_fields__, VARYING.__contains__):
         present = [] if varies else [name for name in names if getattr(record, name) is not None]
         if present:
             members = encoded(AccessRecord(**{name: getattr(record, name) for name in present}))[_START:-2]
             shared[present[0]] = msgspec.Raw(members.partition(b":")[2])
-    return tuple([shared.get(name) for name in _SHARED])
+    return AlikeRecord(**shared)
 
 
-def _alike_maker() -> Callable[..., msgspec.Struct]:
-    """Compile a function that makes an `AlikeRecord`."""
-    values = ", ".join([name if name in _SHARED else FIELDS[name] for name in _ALIKE])
-    return _compiled(
-        "def compiled(shared, timestamp, x, total_s, path):",
-        f"    {', '.join(_SHARED)} = shared",
-        f"    return AlikeRecord({values})",
-    )
+def _record_refiller() -> Callable[..., msgspec.Struct]:
+    """Compile a function that sets what varies in an `AlikeRecord`, and returns it."""
+    lines = [f"record.{name} = {FIELDS[name]}" for name in AlikeRecord.__struct_fields__ if name in VARYING]
+    return _compiled("record, timestamp, x, total_s, path", *lines, "return record")
 
 
-def _refiller() -> Callable[..., None]:
+def _error_refiller() -> Callable[..., None]:
     """Compile a function that sets the varying ones of `error_values`."""
     numbers = [(ErrorRecord.__struct_fields__.index(name), name) for name in _VARYING_IN_ERRORS]
-    lines = [f"    values[{number}] = {_ERROR_FIELDS[name]}" for number, name in numbers]
-    return _compiled("def compiled(values, x, total_s, path, at):", *lines)
+    lines = [f"values[{number}] = {_ERROR_FIELDS[name]}" for number, name in numbers]
+    return _compiled("values, x, total_s, path, at", *lines)
 
 
 _ERROR_FIELDS = FIELDS | _CLIPPED
@@ -154,9 +168,10 @@ access_record: Callable[..., AccessRecord] = _maker("AccessRecord(values)", Acce
 error_values: Callable[..., list[Any]] = _maker("[values]", ErrorRecord, _ERROR_FIELDS)
 """Makes the values of an error record, in their order: msgspec encodes them like the record, and a list is cheaper to
 set values in."""
-alike_record = _alike_maker()
-"""Makes the record of an exchange, given `shared_fields` of one that is like it, the time, it, `total_s` and the path.
-"""
-refill_error = _refiller()
+refill_record = _record_refiller()
+"""Sets what varies in an `AlikeRecord`, given that, the time, the exchange, `total_s` and the path, and returns it.
+
+That costs less than to make a record."""
+refill_error = _error_refiller()
 """Sets what varies in a list of the values of an error record, given that, the exchange, `total_s`, the path and `at`.
 """

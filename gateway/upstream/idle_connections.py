@@ -6,11 +6,10 @@ from gateway.kernel.clock import Clock
 from gateway.upstream.http1.connection import UpstreamConnection
 
 
-class IdleConnections(list[UpstreamConnection]):
+class IdleConnections(dict[UpstreamConnection, None]):
     """Connections between two calls, in the order in which they became idle. `timeout_s` is how long one may idle.
 
-    A list, to which a connection is appended whose `expires_at` is set: that, and how many there are, cost no call in
-    Python.
+    A dict, whose keys keep that order: how many there are is asked for each call, and costs no call in Python.
     """
 
     def __init__(self, timeout_s: float, clock: Clock) -> None:
@@ -19,15 +18,16 @@ class IdleConnections(list[UpstreamConnection]):
         self._clock = clock
         self._sweeper: asyncio.TimerHandle | None = None
 
-    def watch(self) -> None:
-        """Close those that idle for too long, from now on until `stop`."""
+    def put(self, connection: UpstreamConnection) -> None:
+        """Keep `connection`, whose `expires_at` is set, for another call."""
+        self[connection] = None
         if self._sweeper is None:
             self._sweep_in(self._timeout_s)
 
     def take(self, now: float) -> UpstreamConnection | None:
         """Return the connection that was used last, so that the others may expire. None if there is none to be used."""
         while self:
-            connection = self.pop()
+            connection, _ = self.popitem()
             if connection.usable(now):
                 return connection
             connection.abandon()
@@ -35,14 +35,11 @@ class IdleConnections(list[UpstreamConnection]):
 
     def abandon_oldest(self) -> None:
         """Close the connection that has been idle longest. There must be one."""
-        self[0].abandon()
+        next(iter(self)).abandon()
 
     def discard(self, connection: UpstreamConnection) -> bool:
         """Forget `connection`; return whether it was idle."""
-        was_idle = connection in self
-        if was_idle:
-            self.remove(connection)
-        return was_idle
+        return self.pop(connection, connection) is None
 
     def stop(self) -> None:
         """Close no further one."""
@@ -54,9 +51,11 @@ class IdleConnections(list[UpstreamConnection]):
         now = self._clock.monotonic()
         for connection in [idle for idle in self if idle.expires_at <= now]:
             connection.abandon()
-        soonest_s = min([idle.expires_at for idle in self], default=now + self._timeout_s) - now
-        # One timer for many connections that expire shortly after one another.
-        self._sweep_in(max(soonest_s, self._timeout_s / 10))
+        self._sweeper = None
+        if self:
+            soonest = min(idle.expires_at for idle in self) - now
+            # One timer for many connections that expire shortly after one another.
+            self._sweep_in(max(soonest, self._timeout_s / 10))
 
     def _sweep_in(self, delay_s: float) -> None:
         self._sweeper = asyncio.get_running_loop().call_later(delay_s, self._sweep)

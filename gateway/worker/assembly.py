@@ -143,8 +143,8 @@ class Assembly:
         handlers = query_handlers(self.limiter, credentials.keyring, table.routes, stored)
         named = credentials.keyring.named if stored is None else stored.named
         compiled = Compiled(config, table, credentials, self.snapshot.faults, self.upstreams, named)
-        errors = ErrorLog(self.context.errors, SYSTEM_CLOCK.wall)
-        recorder = Recorder(self.metrics, self.log.access, config.auth.key.query, errors)
+        errors, before_writes = ErrorLog(self.context.errors), self.write_batch.before_writes
+        recorder = Recorder(self.metrics, self.log.access, config.auth.key.query, errors, before_writes)
         recorder.count_activity = self.activity.count
         read_ahead = ReadAhead(config.server.limits.read_ahead)
         if self.spans is not None:

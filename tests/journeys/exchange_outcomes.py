@@ -95,10 +95,10 @@ class Buggy:
 class Flawed(Recorder):
     """A recorder with a bug for requests whose path contains FLAWED."""
 
-    def _record(self, x: Exchange, now_s: float) -> None:
+    def _record(self, x: Exchange, now_s: float, wall_s: float, *, alone: bool) -> None:
         if FLAWED in x.path:
             raise OverflowError("a bug")
-        super()._record(x, now_s)
+        super()._record(x, now_s, wall_s, alone=alone)
 
 
 @contextmanager
@@ -161,7 +161,7 @@ async def serving(folder: Path) -> AsyncIterator[tuple[int, Listener]]:
             table=build_routes(config, {**upstreams, "buggy": Buggy()}, snapshot.faults),
             credentials=snapshot.credentials,
             limiter=LocalLimiter(clock),
-            recorder=Flawed(metrics, log.access, config.auth.key.query, ErrorLog(ErrorRing(), clock.wall)),
+            recorder=Flawed(metrics, log.access, config.auth.key.query, ErrorLog(ErrorRing())),
             clock=clock,
             faults=snapshot.faults,
             id_field="X-Request-Id",

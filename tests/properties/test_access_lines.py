@@ -1,5 +1,6 @@
 """The line of an exchange that is like one before is, byte for byte, the line that its whole access record makes."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -28,8 +29,9 @@ ids = st.text("0123456789abcdef-", min_size=1, max_size=36)
 callers = st.one_of(st.none(), st.builds(caller, id=texts, organization=st.none() | texts))
 remaining = st.one_of(st.none(), sizes)
 
+NOON_S = 1_780_315_200.25
 METRICS = Metrics()
-ERRORS = ErrorLog(ErrorRing(), lambda: 1.0)
+ERRORS = ErrorLog(ErrorRing())
 ROUTE = route()
 KINDS: tuple[dict[str, Any], ...] = (
     {"route": ROUTE, "status": 200, "source": "upstream", "target": "10.0.0.1:80", "allowed": True},
@@ -47,7 +49,7 @@ KINDS: tuple[dict[str, Any], ...] = (
 class OnlyAlike(AccessLog):
     """Refuses whole access records, so that such a line is missing."""
 
-    def write(self, record: AccessRecord) -> None:
+    def write(self, record: AccessRecord, wall_s: float) -> None:
         raise AssertionError(record)
 
 
@@ -92,16 +94,21 @@ def exchanges(draw: st.DrawFn, kind: dict[str, Any]) -> Exchange:
 @settings(deadline=None, max_examples=40)
 @given(st.data())
 def test_a_line_of_what_exchanges_have_in_common_is_that_of_the_whole_record(data: st.DataObject) -> None:
-    alike, whole = Lines(), Lines()
-    logs = OnlyAlike(alike, lambda: 1_780_315_200.25), AccessLog(whole, lambda: 1_780_315_200.25)
+    alike, whole, together = Lines(), Lines(), Lines()
+    logs = [kind(lines, lambda: NOON_S) for kind, lines in ((OnlyAlike, alike), (AccessLog, whole))]
     logs[1].follow(lambda _: None)  # who follows gets whole records
     recorders = [Recorder(METRICS, log, "X-Api-Key", ERRORS) for log in logs]
+    waiting: list[Callable[[], None]] = []
+    recorders.append(Recorder(METRICS, OnlyAlike(together, lambda: NOON_S), "X-Api-Key", ERRORS, waiting.append))
     kind = data.draw(st.sampled_from(KINDS))
     for x in data.draw(st.lists(exchanges(kind), min_size=2, max_size=2)):
         total_s = data.draw(durations)
         for recorder in recorders:
             recorder.begin()
             recorder.record(x, total_s)
-    assert alike.lines == whole.lines
+    assert together.lines == []
+    for each in waiting:
+        each()
+    assert alike.lines == whole.lines == together.lines
     assert len(whole.lines) == 2
     assert all(msgspec.json.decode(line) for line in whole.lines)

@@ -6,11 +6,12 @@ parameters that are found are looked at one by one. There may be `MOST_KEYS` of 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
 
 from gateway.kernel.http.percent_encoding import spellings, unescape
+from gateway.kernel.key_format import PREFIX, without_keys
 
 SHORTEST_SECRET = 8
 """The length of the shortest key, in characters."""
@@ -153,3 +154,19 @@ def _without(query: str, spans: list[tuple[int, int]]) -> str:
 def fold(text: str) -> str:
     """Return `text` without the differences between names that some software treats as equal."""
     return text.lower().replace("_", "-")
+
+
+def path_without_keys(path: str, keys: Collection[str], name: str) -> str | None:
+    """Return `path` without what looks like a key; None when it may contain one of `keys`.
+
+    `name` is that of the parameter that carries keys, as `fold` returns it.
+    """
+    if not path.isascii():
+        return None
+    plain = decode(decode(path)) if "%" in path else path
+    if any(key and (key in path or key in plain) for key in keys):
+        return None
+    if "=" in plain and f"{name}=" in fold(plain):
+        return None
+    shown = without_keys(path) if PREFIX in path else path
+    return None if shown == path and plain is not path and without_keys(plain) != plain else shown

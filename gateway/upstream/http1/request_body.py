@@ -13,8 +13,7 @@ PIECE_BYTES = 64 * 1024
 class BodySource(Protocol):
     """The part of a Body (gateway.upstream.call) that is needed here."""
 
-    @property
-    def length(self) -> int | None: ...
+    length: int | None
 
     async def read(self) -> bytes: ...
 

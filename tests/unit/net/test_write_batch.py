@@ -56,3 +56,32 @@ async def test_a_connection_that_has_closed_is_passed_over() -> None:
     one.closing = True
     await turn()
     assert (one.written, two.written) == ([], [b"a"])
+
+
+async def test_what_has_to_happen_before_writes_happens_once_and_before_the_first() -> None:
+    write_batch, one = WriteBatch(), Transport()
+    seen: list[list[bytes]] = []
+    write_batch.put(one, b"a")
+    write_batch.before_writes(lambda: seen.append([*one.written]))
+    assert seen == []
+    write_batch.flush()
+    assert (seen, one.written) == ([[]], [b"a"])
+    write_batch.put(one, b"b")
+    await turn()
+    assert (len(seen), one.written) == (1, [b"a", b"b"])
+
+
+async def test_it_happens_before_writes_that_wait_for_the_end_of_the_iteration() -> None:
+    write_batch, one = WriteBatch(), Transport()
+    seen: list[list[bytes]] = []
+    write_batch.put(one, b"a")
+    write_batch.before_writes(lambda: seen.append([*one.written]))
+    await turn()
+    assert (seen, one.written) == ([[]], [b"a"])
+
+
+def test_it_happens_at_once_where_nothing_waits() -> None:
+    write_batch = WriteBatch()
+    seen: list[str] = []
+    write_batch.before_writes(lambda: seen.append("now"))
+    assert seen == ["now"]

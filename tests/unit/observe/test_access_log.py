@@ -16,7 +16,7 @@ def written(record: AccessRecord, *, console: bool = False, colour: bool = False
     read_end, write_end = os.pipe()
     try:
         writer = Writer(write_end)
-        AccessLog(writer, lambda: NOON, console=console, colour=colour).write(record)
+        AccessLog(writer, lambda: NOON, console=console, colour=colour).write(record, NOON)
         assert writer.close(10.0)
         return os.read(read_end, 1 << 16).decode()
     finally:
@@ -112,7 +112,7 @@ def test_a_reader_gets_each_record_too_also_if_no_lines_are_written(*, enabled: 
         followed: list[AccessRecord] = []
         log.follow(followed.append)
         assert log.enabled
-        log.write(AccessRecord(request_id="a", status=503, level="error"))
+        log.write(AccessRecord(request_id="a", status=503, level="error"), NOON)
         log.follow(None)
         assert log.enabled is enabled
         writer.start()

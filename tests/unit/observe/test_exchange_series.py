@@ -1,6 +1,10 @@
 """observe/exchange_series.py: an exchange counts in all of its series, wherever they are."""
 
-from gateway.observe.exchange_series import ExchangeSeries, UpstreamSeries, exchange_series
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.observe.exchange_series import ExchangeSeries, Observation, UpstreamSeries, exchange_series
 from gateway.observe.metrics import Metrics
 from gateway.observe.shared_memory import Region
 from tests.scrape import scraped
@@ -67,3 +71,33 @@ def test_series_that_a_full_region_has_no_room_for_do_not_harm_those_that_it_has
     assert metrics.overhead.labels("r").count == 1
     assert metrics.requests.labels("r", "GET", 503, "upstream").value == 1
     assert sum(metrics.region.snapshot()[used:]) == 1.5  # one exchange, and its duration
+
+
+FRACTIONS = st.integers(0, 12 * 2**14).map(lambda number: number / 2**14)
+"""Seconds whose sums are exact in any order."""
+DURATIONS = FRACTIONS | st.sampled_from([0.0, 0.00005, 0.005, 0.01, 0.025, 10.0])
+OBSERVATIONS = st.tuples(DURATIONS, DURATIONS, DURATIONS, DURATIONS, st.integers(0, 9), st.integers(0, 9))
+
+
+@settings(deadline=None, max_examples=40)
+@given(observations=st.lists(OBSERVATIONS, max_size=12), called=st.booleans(), answered=st.booleans())
+def test_several_at_once_are_counted_as_one_by_one(
+    *, observations: list[Observation], called: bool, answered: bool
+) -> None:
+    found: list[list[float]] = []
+    for at_once in (True, False):
+        metrics = Metrics()
+        counters = [metrics.requests.labels("r", "GET", 200, "upstream")]
+        upstream = UpstreamSeries.of(metrics, "a", 200, None) if called else None
+        limiter = metrics.limiter_duration.labels("local") if called else None
+        about = ("r", (200, 0, "upstream", ""), None)
+        series = exchange_series(metrics, about, counters, limiter, upstream, answered=answered)
+        if at_once:
+            series.uncounted += observations
+            series.count_all()
+            assert series.uncounted == []
+        else:
+            for observation in observations:
+                series.count(*observation)
+        found.append(metrics.region.snapshot())
+    assert found[0] == pytest.approx(found[1], rel=1e-12)

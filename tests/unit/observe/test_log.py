@@ -22,6 +22,8 @@ from tests.yaml_files import LEAST
 
 CANARY = "gw_CANARY"
 
+NOON_S = 1_780_315_200.25
+
 
 class Printed:
     """A log that writes to a file, and what it wrote."""
@@ -29,7 +31,7 @@ class Printed:
     def __init__(self, path: Path, options: dict[str, Any]) -> None:
         self._path = path
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT)
-        self.log = Log(lambda: 1_780_315_200.25, secret_names=["X-Api-Key"], fd=self._fd, **options)
+        self.log = Log(lambda: NOON_S, secret_names=["X-Api-Key"], fd=self._fd, **options)
         self.log.install()
         self.log.start()
         self.out = structlog.get_logger()
@@ -116,7 +118,7 @@ def test_lower_levels_are_left_out(printing: Callable[..., Printed], level: str,
 def test_operational_and_access_lines_share_the_writer(printing: Callable[..., Printed]) -> None:
     printed = printing()
     for n in range(300):
-        printed.log.access.write(AccessRecord(request_id=str(n), method="GET", status=200))
+        printed.log.access.write(AccessRecord(request_id=str(n), method="GET", status=200), NOON_S)
         printed.out.info("between", n=n)
     found = printed.lines()
     assert [line["event"] for line in found] == ["request", "between"] * 300
@@ -214,7 +216,7 @@ def test_text_that_is_no_unicode_and_values_of_any_kind(printing: Callable[..., 
 def test_the_form_for_people_has_no_colours_in_a_file(printing: Callable[..., Printed]) -> None:
     printed = printing(format="console")
     printed.out.info("hello", routes=3, text="a\nb")
-    printed.log.access.write(AccessRecord(request_id="r1", method="GET", status=200, route="orders"))
+    printed.log.access.write(AccessRecord(request_id="r1", method="GET", status=200, route="orders"), NOON_S)
     printed.out.error("failed", exc_info=ValueError("why\x1b[2J"))
     assert printed.text().splitlines() == [
         "12:00:00.250 info    hello routes=3 text=a\\nb",
@@ -265,7 +267,7 @@ def test_the_log_of_a_process_without_a_thread_is_as_configured(process: None, t
     path = tmp_path / "log"
     written = "observability: {log: {format: json, level: warning}}\nauth: {key: {header: X-Token-Of-Mine}}\n"
     with path.open("wb") as file:
-        log = installed_log(parse(LEAST + written), lambda: 1_780_315_200.25, Writer(file.fileno()))
+        log = installed_log(parse(LEAST + written), lambda: NOON_S, Writer(file.fileno()))
         structlog.get_logger().info("left out")
         structlog.get_logger().warning("audit", header=f"X-Token-Of-Mine: {CANARY}")
         log.start()

@@ -49,7 +49,7 @@ def test_what_a_child_writes_is_read_here_after_its_death() -> None:
     ring = ErrorRing()
     child = os.fork()
     if not child:
-        ErrorLog(ring, lambda: 0.0).write(Lane.fault, record())
+        ErrorLog(ring).write(Lane.fault, record())
         os._exit(1)
     os.waitpid(child, 0)
     assert list(ring.records()) == [record()]
@@ -58,7 +58,7 @@ def test_what_a_child_writes_is_read_here_after_its_death() -> None:
 
 def test_the_oldest_of_a_lane_are_written_over_and_other_lanes_are_left_alone() -> None:
     ring = ErrorRing()
-    log = ErrorLog(ring, lambda: 0.0)
+    log = ErrorLog(ring)
     log.write(Lane.fault, record("fault"))
     log.write(Lane.caller, record("caller"))
     for number in range(ENTRIES + 2):
@@ -69,7 +69,7 @@ def test_the_oldest_of_a_lane_are_written_over_and_other_lanes_are_left_alone() 
 def test_a_new_writer_goes_on_after_the_last_record_of_the_one_before() -> None:
     ring = ErrorRing()
     for number in range(ENTRIES + 5):
-        ErrorLog(ring, lambda: 0.0).write(Lane.fault, record(str(number)))
+        ErrorLog(ring).write(Lane.fault, record(str(number)))
         if number == 4:
             assert ids(ring) == set("01234")
     assert ids(ring) == {str(number) for number in range(5, ENTRIES + 5)}
@@ -77,7 +77,7 @@ def test_a_new_writer_goes_on_after_the_last_record_of_the_one_before() -> None:
 
 def test_records_that_were_not_finished_are_passed_over() -> None:
     ring = ErrorRing()
-    log = ErrorLog(ring, lambda: 0.0)
+    log = ErrorLog(ring)
     for name in ("first", "second", "third"):
         log.write(Lane.caller, record(name))
     second = next(
@@ -97,7 +97,7 @@ def test_records_that_were_not_finished_are_passed_over() -> None:
 
 def test_the_largest_record_fits() -> None:
     ring = ErrorRing()
-    log = ErrorLog(ring, lambda: 0.0)
+    log = ErrorLog(ring)
     texts = dict.fromkeys(("path", "cause", "target"), clipped("x" * 1000))
     largest = record(
         "r" * 36,
@@ -123,11 +123,11 @@ def test_texts_that_others_have_written_are_clipped() -> None:
 def test_rings_are_used_again_and_keep_what_was_in_them() -> None:
     rings = ErrorRings()
     first, second = rings.take(), rings.take()
-    ErrorLog(first, lambda: 0.0).write(Lane.fault, record("old", at=1.0))
-    ErrorLog(second, lambda: 0.0).write(Lane.fault, record("new", at=2.0))
+    ErrorLog(first).write(Lane.fault, record("old", at=1.0))
+    ErrorLog(second).write(Lane.fault, record("new", at=2.0))
     rings.give_back(first)
     assert rings.take() is first
-    ErrorLog(first, lambda: 0.0).write(Lane.fault, record("middle", at=1.5))
+    ErrorLog(first).write(Lane.fault, record("middle", at=1.5))
     assert [each.request_id for each in rings.records()] == ["new", "middle", "old"]
     assert [each.at for each in rings.records("old")] == [1.0]
     assert rings.records("none") == []

@@ -14,7 +14,7 @@ from tests.unit.stages.recording import Recording, served
 from tests.unit.upstream.calls import call
 
 FIELDS = {
-    "event": "request", "timestamp": "1970-01-01T00:00:00.000Z", "level": "error", "request_id": "the-id", "trace_id": "the-trace",
+    "event": "request", "timestamp": "2027-01-15T08:00:00.000Z", "level": "error", "request_id": "the-id", "trace_id": "the-trace",
     "http.request.method": "PUT", "http.route": "orders", "url.path": "/v1/orders", "http.response.status_code": 503,
     "gateway.source": "gateway", "gateway.outcome": "cut", "gateway.duration.total_ms": 10.0, "gateway.duration.upstream_ms": 4.0,
     "gateway.duration.client_ms": 1.0, "gateway.duration.overhead_ms": 5.0, "http.request.body.size": 9, "http.response.body.size": 5,

@@ -26,8 +26,8 @@ class Recording:
         self._read, self._write = os.pipe()
         self._writer = Writer(self._write)
         self.errors = ErrorRing()
-        kept = ErrorLog(self.errors, lambda: 1_800_000_000.0)
-        self.recorder = Recorder(self.metrics, AccessLog(self._writer, lambda: 0.0, enabled=access), "X-Api-Key", kept)
+        log = AccessLog(self._writer, lambda: 1_800_000_000.0, enabled=access)
+        self.recorder = Recorder(self.metrics, log, "X-Api-Key", ErrorLog(self.errors))
 
     def record(self, x: Exchange, now_s: float = 0.010) -> dict[str, object]:
         """Record `x` and return its line, {} without one."""

@@ -25,7 +25,7 @@ class Errors(ErrorLog):
     """Keeps what is written among the last errors."""
 
     def __init__(self) -> None:
-        super().__init__(ErrorRing(), lambda: 1.0)
+        super().__init__(ErrorRing())
         self.kept: list[tuple[Any, ...]] = []
 
     def write(self, lane: Lane, record: ErrorRecord | list[Any]) -> None:

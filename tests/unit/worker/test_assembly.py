@@ -154,7 +154,7 @@ def test_access_lines_are_left_to_a_reader_while_there_is_one() -> None:
         lines.is_followed = True
         assembly.beat(1.0)
         assert (access.enabled, lines.is_writing) == (True, True)
-        access.write(AccessRecord(request_id="r", status=200))
+        access.write(AccessRecord(request_id="r", status=200), 0.0)
         lines.is_followed = False
         assembly.beat(1.0)
         assert (access.enabled, lines.is_writing, lines.count) == (False, False, 1)

@@ -8,6 +8,8 @@ from gateway.kernel.http.key_scrubbing import (
     contains_secret,
     decode,
     drop_copies,
+    fold,
+    path_without_keys,
     secrets_of,
     take_key,
 )
@@ -90,3 +92,27 @@ def test_a_space_may_be_written_as_a_plus() -> None:
         contains_secret(text, secrets) for text in (b"my+secret", b"my%20secret", b"its%2bsecret", b"%69ts%252Bsecret")
     )
     assert not contains_secret(b"no%20secret", secrets)
+
+
+MADE = "gw_" + "a1B2" * 10
+
+
+@pytest.mark.parametrize(
+    ("path", "keys", "shown"),
+    [
+        ("/v1/orders", [], "/v1/orders"),
+        ("/v1/orders", ["", "secret-1"], "/v1/orders"),
+        ("/v1/secret-1/x", ["other", "secret-1"], None),
+        ("/v1/%73ecret-1", ["secret-1"], None),
+        ("/v1/%2573ecret-1", ["secret-1"], None),
+        ("/v1/x;a=1", [], "/v1/x;a=1"),
+        ("/v1/x;X-Api-Key=1", [], None),
+        ("/v1/x;x_api_key%3D1", [], None),
+        ("/v1/é", [], None),
+        (f"/v1/{MADE}", [], "/v1/gw_***"),
+        (f"/v1/%67w{MADE[2:]}", [], None),
+        ("/v1/%67w_orders", [], "/v1/%67w_orders"),
+    ],
+)
+def test_a_path_is_shown_without_keys_or_not_at_all(path: str, keys: list[str], shown: str | None) -> None:
+    assert path_without_keys(path, keys, fold("X-Api-Key")) == shown
