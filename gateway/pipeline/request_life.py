@@ -14,7 +14,7 @@ from gateway.stages.cors import preflight_policy
 from gateway.stages.identify import authorize, identify, take_credentials
 from gateway.stages.limit import limit_error
 from gateway.stages.normalize import normalize
-from gateway.stages.prepare import prepare, read_body, shorten_timeout
+from gateway.stages.prepare import prepare, read_body, shorten_timeout, whole_body
 from gateway.stages.redirect import redirect
 from gateway.stages.response_headers import response_headers
 from gateway.stages.settle import conclude, settle
@@ -115,13 +115,13 @@ class Gateway(Parts):
 
     def _call(self, x: Exchange, route: Route, caller: Caller) -> Awaitable[Reply]:
         """Return what sends `x` to the service and gets its reply. Raises GatewayError, as does what is returned."""
-        if x.body is not None or not route.plain:
-            return self._call_in_steps(x, route, caller)
-        call = x.call = prepare(x, route, caller, self.id_field)
-        return self._send(x, route, call)
+        if route.plain and (body := b"" if x.body is None else whole_body(x, x.body, self.read_ahead)) is not None:
+            call = x.call = prepare(x, route, caller, self.id_field, body)
+            return self._send(x, route, call)
+        return self._call_in_steps(x, route, caller)
 
     async def _call_in_steps(self, x: Exchange, route: Route, caller: Caller) -> Reply:
-        """Do what `_call` does for a request with a body, or a route that looks at calls before they are sent."""
+        """Do what `_call` does for a body that arrives, or on a route that looks at calls before they are sent."""
         body = b"" if x.body is None else await read_body(x, x.body, self.read_ahead)
         call = x.call = prepare(x, route, caller, self.id_field, body)
         if x.body is not None:

@@ -231,17 +231,26 @@ def _forwarded(x: Exchange, route: Route) -> bytes:
     return f"{lines}Via: 1.1 gateway\r\n".encode("utf-8", "surrogateescape")
 
 
+def whole_body(x: Exchange, body: TimedBody, read_ahead: ReadAhead) -> bytes | None:
+    """Return what `read_body` does if that needs no wait, None otherwise. Raises what `Body.read` raises."""
+    found = body.take_whole()
+    if found is not None and read_ahead.kept_bytes:
+        x.body_start = found[: read_ahead.kept_bytes]
+    return found
+
+
 async def read_body(x: Exchange, body: TimedBody, read_ahead: ReadAhead) -> bytes | Body:
     """Return the whole body when it is small, otherwise a Body that begins with the part that was read.
 
     Not more is read than `read_ahead` allows. Raises what `Body.read` raises.
     """
-    found: bytes | _Resumed | None = body.take_whole()
-    if found is None:
-        try:
-            found = await _read_body(x, body, read_ahead)
-        finally:
-            x.client_s = body.waited_s
+    whole = whole_body(x, body, read_ahead)
+    if whole is not None:
+        return whole
+    try:
+        found = await _read_body(x, body, read_ahead)
+    finally:
+        x.client_s = body.waited_s
     if read_ahead.kept_bytes:
         x.body_start = (found.first if isinstance(found, _Resumed) else found)[: read_ahead.kept_bytes]
     return found

@@ -18,7 +18,6 @@ from gateway.kernel.faults import (
     UPSTREAM_REFUSED,
     GatewayError,
 )
-from gateway.kernel.http.request_fields import RequestLine
 from gateway.upstream.call import Answer
 from tests.samples import Pieces, exchange, route
 from tests.unit.stages.recording import Recording, served
@@ -185,11 +184,6 @@ def test_a_path_that_may_contain_a_key_is_not_written(recording: Recording, chan
     assert "canary" not in json.dumps(line)
     (kept,) = recording.errors.records()
     assert (kept.path, "canary" in repr(kept)) == (None, False)
-
-
-def test_the_path_of_a_request_line_that_is_remembered_is_written_as_it_is(recording: Recording) -> None:
-    line = RequestLine("GET", "/v1/other/7", "", remembered=True)
-    assert recording.record(exchange(path=line.path, line=line))["url.path"] == "/v1/other/7"
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
-"""stages/record.py: quotas that could not be charged, and requests that break their contract."""
+"""stages/record.py: quotas that could not be charged, requests that break their contract, and paths that are known."""
 
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from gateway.kernel.http.request_fields import RequestLine
 from tests.samples import route
 from tests.unit.stages.recording import Recording, served
 
@@ -25,3 +26,8 @@ def test_a_request_that_breaks_its_contract_is_counted_by_mode(*, shadow: bool) 
     assert (
         recording.value("gateway_requests_at_fault_total", route="orders", mode="shadow" if shadow else "enforce") == 1
     )
+
+
+def test_the_path_of_a_request_line_that_is_remembered_is_written_as_it_is() -> None:
+    line = RequestLine("GET", "/v1/other/7", "", remembered=True)
+    assert Recording().record(served(path=line.path, line=line))["url.path"] == "/v1/other/7"
