@@ -9,6 +9,7 @@ from gateway.kernel.faults import GatewayError
 from gateway.kernel.http.compression import Coding
 from gateway.kernel.http.request_fields import RawField, RequestHeaders, RequestLine
 from gateway.kernel.http.request_headers import forwarded_prefix
+from gateway.kernel.http.response_headers import as_lines
 from gateway.kernel.limits.quota import Reservation
 from gateway.kernel.limits.token_bucket import Claim, Decision
 from gateway.kernel.struct_attributes import set_as_slots
@@ -211,6 +212,13 @@ class Reply(msgspec.Struct):
     upstream_request_id: str | None = None
     content: bytes = b""
     text: str = ""
+
+    def all_fields(self) -> list[tuple[str, str]]:
+        """Return the header lines as fields, those of `text` too, so that they can be looked at. `text` is "" then."""
+        if self.text:
+            self.fields = [*as_lines(self.text), *self.fields]
+            self.text = ""
+        return self.fields
 
 
 class SentBytes(msgspec.Struct, gc=False):

@@ -88,4 +88,4 @@ async def answered(one: Gateway, x: Exchange) -> tuple[int, dict[str, Any], dict
     await one.handle(x, client.send)
     (reply,) = client.replies
     assert reply is x.reply
-    return reply.status, json.loads(reply.body), dict(reply.fields)
+    return reply.status, json.loads(reply.body), dict(reply.all_fields())

@@ -98,7 +98,7 @@ def _compared(expect: Expectation, result: DryResult, parts: Compiled) -> Iterat
     for name, value in found.items():
         if name in expect.model_fields_set:
             yield _Compared((name,), getattr(expect, name), value())
-    yield from _fields((), expect.headers, expect.without, reply.fields)
+    yield from _fields((), expect.headers, expect.without, reply.all_fields())
     call = None if result.table.unsent is None else result.table.unsent.call
     if expect.forwarded is not None:
         yield _Compared(("forwarded",), expect.forwarded, call is not None)

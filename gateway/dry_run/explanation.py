@@ -174,7 +174,7 @@ def _outcome(x: Exchange, *, forwarded: bool) -> ReplyReport:
     if forwarded:
         return ReplyReport(forwarded=True, status=None)
     if reply.status < 400 or x.error is None:
-        return ReplyReport(forwarded=False, status=reply.status, fields=reply.fields)
+        return ReplyReport(forwarded=False, status=reply.status, fields=reply.all_fields())
     data = msgspec.json.decode(reply.body)["data"]
     return ReplyReport(
         forwarded=False,
@@ -184,7 +184,7 @@ def _outcome(x: Exchange, *, forwarded: bool) -> ReplyReport:
         message=data["message"],
         developer_message=data["developerMessage"],
         details=data.get("details", []),
-        fields=reply.fields,
+        fields=reply.all_fields(),
     )
 
 

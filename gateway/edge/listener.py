@@ -67,8 +67,9 @@ class Listener(Server):
         self.stopped_at = -math.inf
         """When the listener stopped to accept, by the head checker's clock; None before."""
         self._wall = wall
-        self._date = ""
-        self._date_for = 0
+        self.date = ""
+        """The Date line of replies."""
+        self._dating: asyncio.TimerHandle | None = None
         self._on_rejected = on_rejected
         self._sockets: list[socket.socket] = []
         self._accepting: set[socket.socket] = set()
@@ -108,6 +109,7 @@ class Listener(Server):
         self.borrow(sock)
         if self._timer is None:
             self._sweep()
+            self._renew_date()
 
     def borrow(self, sock: socket.socket) -> None:
         """Accept also on `sock`, the socket of another worker, until `leave`."""
@@ -178,13 +180,11 @@ class Listener(Server):
             self._arriving.add(task)
             task.add_done_callback(self._arriving.discard)
 
-    def date(self) -> str:
-        """Return the Date line, which is made once a second."""
-        now = int(self._wall())
-        if now != self._date_for:
-            self._date_for = now
-            self._date = f"Date: {formatdate(now, usegmt=True)}\r\n"
-        return self._date
+    def _renew_date(self) -> None:
+        """Make the Date line of replies, and do so again when the next second begins."""
+        now = self._wall()
+        self.date = f"Date: {formatdate(int(now), usegmt=True)}\r\n"
+        self._dating = self._loop.call_later(1.0 - now % 1.0, self._renew_date)
 
     def stop_accepting(self, *, last: bool = False) -> None:
         """Accept no new connections. Open ones end with their next reply, or soon if no request arrives.
@@ -212,8 +212,9 @@ class Listener(Server):
 
     def cut(self) -> int:
         """End all connections, and return how many requests were in flight."""
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._dating):
+            if timer is not None:
+                timer.cancel()
         if self._acceptor is not None:
             self._acceptor.cut()
         return sum(connection.cut() for connection in self._open())

@@ -2,7 +2,7 @@
 
 A plain request is one that leaves nothing to interpret: a known method, a path, HTTP/1.1, each field once and in the
 form `Name: value`, no field that changes how the connection or the body is read, and a body that has arrived whole.
-Its Host is one that was found to be valid before.
+Its Host is valid.
 Everything else is for the parser, which decides what it means, or that it means nothing.
 
 Field lines that come again are recognised by their digest, request lines by their bytes, and neither is read again
@@ -13,7 +13,7 @@ before. `tests/properties/test_plain_requests.py` compares them.
 """
 
 import re
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from hashlib import blake2b
 from sys import intern
 
@@ -47,7 +47,7 @@ _NOT_PLAIN = frozenset({
 _KEEPS_OPEN = {b"keep-alive": True, b"Keep-Alive": True, b"close": False, b"Close": False}
 
 
-class PlainRequest(msgspec.Struct):
+class PlainRequest(msgspec.Struct, gc=False):
     """A plain request. `keep` says whether the connection stays open after it."""
 
     line: RequestLine
@@ -73,14 +73,14 @@ class PlainRequestReader:
     Field lines are known by their digest with a salt of `entropy`, so that none of them stays in memory. Lines are
     remembered when they come for the second time: those of many clients differ with each request. Request lines are
     remembered as they are, unless a key may be in them. All that is remembered has a bound in bytes, because strangers
-    decide what comes. `hosts` are the Host fields that are valid.
+    decide what comes. `is_valid_host` says whether the value of a Host field is valid as it is.
     """
 
-    __slots__ = ("_hosts", "_known", "_lines", "_most_bytes", "_salt", "_seen", "_shapes")
+    __slots__ = ("_is_valid_host", "_known", "_lines", "_most_bytes", "_salt", "_seen", "_shapes")
 
-    def __init__(self, most_bytes: int, entropy: Callable[[int], bytes], hosts: Container[str]) -> None:
+    def __init__(self, most_bytes: int, entropy: Callable[[int], bytes], is_valid_host: Callable[[str], bool]) -> None:
         self._most_bytes = most_bytes
-        self._hosts = hosts
+        self._is_valid_host = is_valid_host
         self._salt = entropy(_SALT_BYTES)
         self._seen: set[bytes] = set()
         self._known: Memo[bytes, HeadFacts] = Memo(MANY_CALLERS)
@@ -88,7 +88,7 @@ class PlainRequestReader:
         self._shapes: set[FieldShape] = set()
 
     def read(self, data: bytes) -> PlainRequest | None:
-        """Return what `plain_request` does, None also for a Host that is not known to be valid."""
+        """Return what `plain_request` does, None also when its Host is not valid."""
         first, _, lines = data.partition(b"\r\n")
         body = b""
         if not lines.endswith(_HEAD_END):
@@ -130,7 +130,7 @@ class PlainRequestReader:
         """Return what `read` does, and remember what follows from `lines` if they have come before."""
         request = plain_request(data, self._most_bytes)
         if request is not None:
-            if request.headers.get("host") not in self._hosts:
+            if not self._is_valid_host(request.headers.get("host") or ""):
                 return None
             if lines.index(_HEAD_END) + len(_HEAD_END) < len(lines):  # a body ends like a head, and is among the lines
                 return request

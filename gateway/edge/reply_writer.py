@@ -48,26 +48,29 @@ class ReplyWriter(RequestReader):
 
         Raises ConnectionError and what its stream raises.
         """
-        x, transport, body = self._exchange, self.transport, reply.body
-        if (  # nearly every reply
+        x, transport, body, listener = self._exchange, self.transport, reply.body, self._listener
+        if (  # not so for nearly every reply
             x is None
             or transport is None
             or self._paused
             or self._http10
             or len(body) > _SMALL_BYTES
-            or not _is_whole(reply, x.method)
+            or reply.stream is not None
+            or reply.length is not None
+            or reply.status in UNFRAMED
+            or x.method == "HEAD"
             or not (self._payload is EMPTY_PAYLOAD or self._payload.is_eof())
             or transport.is_closing()
         ):
             return self._send_in_time(reply)
-        if reply.close or self._listener.draining:
+        if reply.close or listener.draining:
             self._keep = False
-        data = whole_head(reply, self._listener.date(), keep=self._keep) + body
+        data = whole_head(reply, listener.date, keep=self._keep) + body
         self._written += 1
         if self._keep:
-            self._listener.write_batch.put(transport, data)
+            listener.write_batch.put(transport, data)
         else:
-            self._listener.write_batch.flush()
+            listener.write_batch.flush()
             transport.write(data)
             if self._paused:
                 return self._taken(x, len(body))
@@ -86,7 +89,7 @@ class ReplyWriter(RequestReader):
             self._keep = False
         chunked = endless and not self._http10
         head = head_bytes(
-            reply, self._listener.date(), keep=self._keep, http10=self._http10, chunked=chunked, bodiless=bodiless
+            reply, self._listener.date, keep=self._keep, http10=self._http10, chunked=chunked, bodiless=bodiless
         )
         self._written += 1
         if bodiless:
@@ -177,7 +180,7 @@ class ReplyWriter(RequestReader):
         """Agree to a handshake, and pass bytes on until the end of `tunnel`. Raises its error."""
         self._keep = False
         self._listener.write_batch.flush()
-        transport.write(switching_head(reply, self._listener.date()))
+        transport.write(switching_head(reply, self._listener.date))
         self._written += 1
         transport.resume_reading()
         self._tunnel = tunnel
@@ -208,17 +211,6 @@ class ReplyWriter(RequestReader):
             raise
         finally:
             x.client_s += self._listener.head_checker.monotonic() - began
-
-
-def _is_whole(reply: Reply, method: str) -> bool:
-    """Return whether a reply to `method` consists of its head and all of `body`."""
-    return not (
-        reply.stream is not None
-        or reply.length is not None
-        or reply.content
-        or reply.status in UNFRAMED
-        or method == "HEAD"
-    )
 
 
 def _write_lists(parts: Iterable[bytes]) -> Iterator[list[memoryview]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import msgspec
 from aiohttp import StreamReader
 from aiohttp.web_protocol import RequestPayloadError
 
@@ -9,32 +10,34 @@ from gateway.kernel.faults import BODY_TOO_LARGE, MALFORMED_REQUEST, GatewayErro
 from gateway.upstream.call import BODY_PIECE_BYTES
 
 
-class WholeBody:
+class WholeBody(msgspec.Struct, gc=False):
     """A body that had arrived when it was asked for. `limit` is the largest that is accepted, in bytes."""
 
-    __slots__ = ("_content", "_limit", "length", "received", "waited_s")
+    content: bytes
+    limit: int
+    received: int = 0
+    waited_s: float = 0.0
 
-    def __init__(self, content: bytes, limit: int) -> None:
-        self._content = content
-        self._limit = limit
-        self.length: int | None = len(content)
-        self.received = 0
-        self.waited_s = 0.0
+    @property
+    def length(self) -> int:
+        return len(self.content)
 
     def take_whole(self) -> bytes | None:
         """See `TimedBody.take_whole`. Raises GatewayError BODY_TOO_LARGE."""
-        if self.received or len(self._content) > BODY_PIECE_BYTES:
+        content = self.content
+        size = len(content)
+        if self.received or size > BODY_PIECE_BYTES:
             return None
-        if len(self._content) > self._limit:
+        if size > self.limit:
             raise GatewayError(BODY_TOO_LARGE)
-        self.received = len(self._content)
-        return self._content
+        self.received = size
+        return content
 
     async def read(self) -> bytes:
         """Return the next piece, or b"" at the end. Raises GatewayError BODY_TOO_LARGE."""
-        if len(self._content) > self._limit:
+        if len(self.content) > self.limit:
             raise GatewayError(BODY_TOO_LARGE)
-        piece = self._content[self.received : self.received + BODY_PIECE_BYTES]
+        piece = self.content[self.received : self.received + BODY_PIECE_BYTES]
         self.received += len(piece)
         return piece
 

@@ -86,7 +86,9 @@ class RequestHeadChecker(msgspec.Struct, frozen=True):
     plain_requests: PlainRequestReader = None  # type: ignore[assignment]  # `__post_init__` makes it
 
     def __post_init__(self) -> None:
-        force_setattr(self, "plain_requests", PlainRequestReader(self.plain_bytes, self.ids.entropy, self.hosts))
+        force_setattr(
+            self, "plain_requests", PlainRequestReader(self.plain_bytes, self.ids.entropy, self.is_valid_host)
+        )
 
     def trusts(self, address: str) -> bool:
         """Return whether a peer at `address` may set X-Forwarded-* and Forwarded. "unix" stands for a unix socket."""
@@ -172,23 +174,9 @@ class RequestHeadChecker(msgspec.Struct, frozen=True):
 
     def error_exchange(self, error: GatewayError, peer: Peer) -> Exchange:
         """Return the Exchange for `error`, when what has arrived is not a request."""
-        traceparent, trace_id, request_id = self.ids.begin()
-        return Exchange(
-            request_id=request_id,
-            started=self.monotonic(),
-            method="-",
-            path="",
-            query="",
-            headers=RequestHeaders.of(()),
-            body=None,
-            peer=peer.address,
-            client=peer.address,
-            scheme=peer.scheme,
-            host="",
-            traceparent=traceparent,
-            trace_id=trace_id,
-            head_error=error,
-        )
+        x = self.exchange(RequestLine("-", "", ""), RequestHeaders.of(()), peer)
+        x.head_error = error
+        return x
 
     def parse_error(self, error: Exception, data: bytes) -> GatewayError:
         """Return the answer when the parser has raised `error` for `data`.
@@ -216,24 +204,30 @@ class RequestHeadChecker(msgspec.Struct, frozen=True):
         """
         return self.limits.url_bytes + (self.limits.url_bytes == self.limits.header_bytes)
 
+    def is_valid_host(self, host: str) -> bool:
+        """Return whether `host` is valid as a Host field, and needs no change."""
+        if host in self.hosts:
+            return True
+        parts = _authority(host)
+        if parts is None or parts[1] == "" or int(parts[1] or 0) > _MOST_PORT:
+            return False
+        self.hosts.keep(host, None)
+        return True
+
     def wrong_host(self, x: Exchange, host: str, version: tuple[int, int] = _HTTP11) -> GatewayError | None:
         """Return what is wrong with a Host field or authority, or None.
 
-        A name with an empty label is refused, because a service may read it as a name for which there are stricter
-        routes. A colon without a port (RFC 3986 3.2.3) is removed from `x`.
+        A colon without a port (RFC 3986 3.2.3) is removed from `x`.
         """
-        if host in self.hosts:
+        if self.is_valid_host(host):
             return None
-        parts = _AUTHORITY.fullmatch(host)
-        if parts is None or ".." in host or host[0] == ".":
+        parts = _authority(host)
+        if parts is None:
             return None if not host and version == _HTTP10 else _wrong("Host field")
-        if parts[1] and int(parts[1]) > _MOST_PORT:
+        if parts[1]:
             return _wrong("port in the Host field")
-        if parts[1] == "":
-            if x.host is host:
-                x.host = host[:-1]
-            return None
-        self.hosts.keep(host, None)
+        if x.host is host:
+            x.host = host[:-1]
         return None
 
     def _client(self, headers: Any, peer: Peer) -> str:
@@ -266,6 +260,14 @@ def body_length(headers: Any) -> int | None:
     """
     announced = headers.get("Content-Length")
     return None if announced is None else int(announced.lstrip("0")[: _MOST_DIGITS + 1] or "0")
+
+
+def _authority(host: str) -> re.Match[str] | None:
+    """Return a host and its port, None if it is not valid.
+
+    A name with an empty label is not, because a service may read it as a name for which there are stricter routes.
+    """
+    return None if ".." in host or host[:1] == "." else _AUTHORITY.fullmatch(host)
 
 
 def _is_handshake(message: Any) -> bool:

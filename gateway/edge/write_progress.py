@@ -25,6 +25,7 @@ class ClientConnectionOwner(Protocol):
 
     `serve` answers an exchange. `idle_timeout_s` is how long a connection may be idle since its last reply, or since
     `stopped_at`, the time at which the listener stopped to accept. `rejected` counts open connections beyond the limit.
+    `date` is the Date line of replies.
     """
 
     SWEEP_S: float
@@ -36,13 +37,10 @@ class ClientConnectionOwner(Protocol):
     idle_timeout_s: float
     stopped_at: float
     rejected: int
+    date: str
 
     def rejects(self) -> bool:
         """Return whether a connection that has just begun exceeds the limit. It is counted then."""
-        ...
-
-    def date(self) -> str:
-        """Return the Date line of a reply."""
         ...
 
 

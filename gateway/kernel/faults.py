@@ -7,7 +7,7 @@ Operators may override status, code, texts and links of a row by its name (`erro
 """
 
 from functools import cache
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -68,7 +68,7 @@ class GatewayError(Exception):
     `developer_message` replaces the text of the row where the occurrence has a more precise one; `row` is used in place
     of the catalogue's row. `details` never contain a secret. `allow` is the Allow field of a 405; `retry_after_s` is a
     whole number of seconds, 1 or more. `cause` is for the log only: it may name hosts and operating system errors, but
-    never a key.
+    never a key. `prepared` is what stages/error_reply.py keeps of a reply to it.
 
     Laws: an error that is stored on an exchange, a connection or a stream is stored through `kept`. Its traceback
     refers to the frames that it passed through, and these refer to the exchange, its body and the object that stores
@@ -76,7 +76,7 @@ class GatewayError(Exception):
     next one whom it fits, so nobody changes or raises it.
     """
 
-    __slots__ = ("allow", "cause", "details", "developer_message", "fault", "retry_after_s", "row")
+    __slots__ = ("allow", "cause", "details", "developer_message", "fault", "prepared", "retry_after_s", "row")
 
     def __init__(
         self,
@@ -95,6 +95,7 @@ class GatewayError(Exception):
         self.allow = allow
         self.retry_after_s = retry_after_s
         self.cause = cause
+        self.prepared: Any = None
 
     def kept(self) -> "GatewayError":
         """Return this error without its traceback and without the errors that caused it."""

@@ -10,7 +10,7 @@ emptied). `any-window`: nobody gets more than `max` within any `per`.
    to the token.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -52,7 +52,7 @@ class LimiterState(msgspec.Struct, frozen=True):
 class Decider(Protocol):
     """The part of a limiter that requests need."""
 
-    async def decide(self, claim: Claim) -> Decision:
+    def decide(self, claim: Claim) -> Awaitable[Decision]:
         """Take the claim's cost out of all of its windows, or return why not. A cost of 0 asks and takes nothing.
 
         A claim without windows and postings is always allowed. A window is known by its key: when its limit is changed,

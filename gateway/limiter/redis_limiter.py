@@ -13,7 +13,7 @@ how many they are. All expire.
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from functools import partial
 from importlib.resources import files
 
@@ -38,12 +38,13 @@ from gateway.limiter.heartbeat import GatewayHeartbeat
 from gateway.limiter.interface import Condition, LimiterState
 from gateway.limiter.outage import Outage
 from gateway.limiter.outage_memory import OutageMemory
+from gateway.limiter.pending_decision import KnownDecision, PendingDecision
 from gateway.limiter.redis_quotas import READ, RedisQuotas, quota_script, rates, shadows_over
 from gateway.limiter.refusals import RememberedRefusals
 from gateway.limiter.settlements import SCRIPT as SETTLE
 from gateway.redis_client.address import RedisConnectionError
 from gateway.redis_client.client import redis_store
-from gateway.redis_client.connection import PendingReply, RedisReply, pack, sha_of
+from gateway.redis_client.connection import RedisReply, pack, sha_of
 from gateway.redis_client.status import RedisStatus, StateListener
 
 SCRIPT = files("gateway.limiter").joinpath("scripts/bucket.lua").read_bytes()
@@ -192,41 +193,32 @@ class RedisLimiter:
             await self.outage.settlements.finish()
         await self._store.close()
 
-    async def decide(self, claim: Claim) -> Decision:
+    def decide(self, claim: Claim) -> Awaitable[Decision]:
         """See `Limiter.decide`. The decision's `store` says whether Redis made it."""
-        if claim.postings:
-            metered = await self._quotas.decide(claim)
-            if not isinstance(metered, Decision):
-                return self._without_redis(claim, metered)
-            if metered.allowed and self._refused:
-                self._refusals.forget(claim.keys)
-            return metered
-        asked_s = self._monotonic()
-        asked = self.ask(claim, asked_s)
-        return asked if isinstance(asked, Decision) else self.decided(claim, await asked, asked_s)
-
-    def ask(self, claim: Claim, now_s: float) -> Decision | PendingReply:
-        """Begin what `decide` does for a claim without postings, at `now_s` of the monotonic clock.
-
-        Return the decision when it needs no reply of Redis, and otherwise what Redis's reply is awaited by, which is
-        not done yet; `decided` makes the decision of it. Who gives up cancels it. Raises GatewayError
-        LIMITER_UNAVAILABLE.
-        """
         command = self._commands.get(claim)
         if command is None:
+            if claim.postings:
+                return self._decide_with_quotas(claim)
             if not claim.windows:
-                return UNLIMITED
+                return KnownDecision(UNLIMITED)
             command = self._pack(claim)
-        if self._refused and (refused := self._refusals.find(claim, now_s)) is not None:
-            return refused
-        asked = self._send(command, claim.tag)
-        return self.decided(claim, asked.result(), now_s) if asked.done else asked
+        asked_s = self._monotonic()
+        if self._refused and (refused := self._refusals.find(claim, asked_s)) is not None:
+            return KnownDecision(refused)
+        pending = PendingDecision(claim, self, asked_s)
+        self._send(command, claim.tag, pending)
+        return pending
+
+    async def _decide_with_quotas(self, claim: Claim) -> Decision:
+        metered = await self._quotas.decide(claim)
+        if not isinstance(metered, Decision):
+            return self._without_redis(claim, metered)
+        if metered.allowed and self._refused:
+            self._refusals.forget(claim.keys)
+        return metered
 
     def decided(self, claim: Claim, reply: RedisReply, asked_s: float) -> Decision:
-        """Return the decision about a claim for which Redis was asked at `asked_s`, and which got `reply`.
-
-        Raises GatewayError LIMITER_UNAVAILABLE.
-        """
+        """See `ReplyReader.decided`."""
         if not isinstance(reply, list):
             return self._without_redis(claim, reply)
         if reply[0] == 1 and claim.alone is not None and not self._refused:  # nearly every call: the same as below

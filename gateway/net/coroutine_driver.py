@@ -56,7 +56,7 @@ class CoroutineDriver:
             self._go_on_in_task(coroutine)
             return False
         self._steps = steps = coroutine.__await__()
-        if not self._advance(steps):
+        if not self._step(steps):
             return False
         self._steps = self._on_end = None
         return True
@@ -69,13 +69,18 @@ class CoroutineDriver:
             self._cancelled = True
 
     def resume(self) -> None:
-        """Resume the coroutine, because its waiter is done. Called by the waiter."""
-        if current_task(self._loop) is not None:
-            self._loop.call_soon(self.resume)
-        elif self._advance(self._steps):  # type: ignore[arg-type]  # set as long as a coroutine waits
+        """Let the coroutine go on, because its waiter is done. Called by the waiter."""
+        if current_task(self._loop) is None:
+            self.advance()
+        else:
+            self._loop.call_soon(self.advance)
+
+    def advance(self) -> None:
+        """Do what `resume` does, in a callback of the event loop."""
+        if self._step(self._steps):  # type: ignore[arg-type]  # set as long as a coroutine waits
             self._end(None)
 
-    def _advance(self, steps: Steps) -> bool:
+    def _step(self, steps: Steps) -> bool:
         """Run a coroutine until it waits; return whether it has ended normally."""
         try:
             # `next` with a default: a StopIteration would cost more than all else here.
@@ -85,6 +90,8 @@ class CoroutineDriver:
         except StopIteration:
             return True
         except BaseException as error:
+            if not isinstance(error, asyncio.CancelledError):
+                self._report(error)
             self._end(error)
             return False
         if awaited is _ENDED:
@@ -107,15 +114,18 @@ class CoroutineDriver:
 
     def _task_ended(self, task: "asyncio.Task[object]") -> None:
         self._task = None
-        self._end(asyncio.CancelledError() if task.cancelled() else task.exception())
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is not None and not task.cancelled():
+            self._report(error)
+        self._end(error)
+
+    def _report(self, error: BaseException) -> None:
+        self._loop.call_exception_handler({"message": "an exchange has failed", "exception": error})
 
     def _end(self, error: BaseException | None) -> None:
         on_end = self._on_end
         self._steps = self._on_end = self._waiter = None
-        if error is not None and not isinstance(error, asyncio.CancelledError):
-            self._loop.call_exception_handler({"message": "an exchange has failed", "exception": error})
-        assert on_end is not None
-        on_end(error)
+        on_end(error)  # type: ignore[misc]  # set as long as a coroutine runs
 
 
 async def in_task() -> None:

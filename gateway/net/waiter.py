@@ -4,7 +4,8 @@ Two kinds of drivers run coroutines that await a `Waiter`:
 
     a Task             is resumed in a later iteration of the event loop, as it is by a Future
     a driver of our    gets the waiter from the coroutine and assigns itself as its `driver`; its `resume` is called at
-    own                once, within `set_result`, `set_exception` or `cancel`, and lets the coroutine go on
+    own                once, within `set_result`, `set_exception` or `cancel`, and lets the coroutine go on. Within
+                       `set_result_in_callback` its `advance` is called in place of that
 
 Laws:
  - Whoever completes a waiter does it last: the coroutine may run to its end before the call returns.
@@ -33,6 +34,10 @@ class WaiterDriver(Protocol):
         """Let the coroutine go on, because the waiter is done."""
         ...
 
+    def advance(self) -> object:
+        """Do what `resume` does. Only in a callback of the event loop, where no task is the current one."""
+        ...
+
 
 class _NoDriver:
     """Stands in a waiter that no coroutine awaits, which saves the question whether one does.
@@ -41,6 +46,9 @@ class _NoDriver:
     """
 
     def resume(self) -> None:
+        """Do nothing."""
+
+    def advance(self) -> None:
         """Do nothing."""
 
 
@@ -86,6 +94,14 @@ class Waiter(msgspec.Struct, Generic[T], kw_only=True, eq=False):
         self.driver = NO_DRIVER  # the driver, the coroutine and this must not refer in a circle
         driver.resume()
 
+    def set_result_in_callback(self, value: T) -> None:
+        """Do what `set_result` does. Only in a callback of the event loop, where no task is the current one."""
+        self.value = value
+        self.done = True
+        driver = self.driver
+        self.driver = NO_DRIVER
+        driver.advance()
+
     def set_exception(self, error: BaseException) -> None:
         """Do what `set_result` does, with an error in place of a result."""
         self.error = error
@@ -106,10 +122,13 @@ class Waiter(msgspec.Struct, Generic[T], kw_only=True, eq=False):
 
     def add_done_callback(self, wake_up: Callable[..., Any], *, context: Context) -> None:
         """Call `wake_up` with this waiter, in a later iteration of the loop, when it is done."""
-        self.driver = _Task(partial(self.get_loop().call_soon, wake_up, self, context=context))
+        self.driver = Callback(partial(self.get_loop().call_soon, wake_up, self, context=context))
 
 
-class _Task(msgspec.Struct):
-    """The driver of a waiter that a Task awaits."""
+class Callback:
+    """Is called where a driver would let its coroutine go on."""
 
-    resume: Callable[[], object]
+    __slots__ = ("advance", "resume")
+
+    def __init__(self, called: Callable[[], object]) -> None:
+        self.resume = self.advance = called

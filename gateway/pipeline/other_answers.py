@@ -23,17 +23,26 @@ from gateway.table.cors import PREFLIGHTS
 
 async def answer_error(parts: Parts, x: Exchange, error: Exception) -> Reply:
     """Return the reply to an exchange that `error` has ended. Only here an error becomes a reply."""
-    if isinstance(error, GatewayError):
-        x.error = error.kept()
-    else:  # the client gets an envelope, and the log the traceback
+    if not isinstance(error, GatewayError):  # the client gets an envelope, and the log the traceback
         parts.recorder.bug(error, x.request_id)
-        x.error = GatewayError(INTERNAL_ERROR, cause=type(error).__name__)
-    if x.decision is None:
+        error = GatewayError(INTERNAL_ERROR, cause=type(error).__name__)
+    x.error = error.kept()
+    route, fault = x.route, error.fault
+    # errors before the limiter show the limits of a caller, too, unless it is not known who calls
+    if x.decision is None and (x.caller is not None or route is None) and x.head_error is None and not x.limiter_s:
         await _peek(parts, x)
-    if x.route is None and x.error.fault is METHOD_NOT_ALLOWED:
-        x.near = parts.table.view(x.host, x.headers).near(x.path)
-    fault, family = x.error.fault, x.route.family if x.route else "general"
-    return error_reply(x.error, x.error.row or parts.faults.get(fault.name, fault), x.request_id, family)
+    row, table = error.row or parts.faults.get(fault.name, fault), parts.table
+    if route is not None:
+        reply = error_reply(error, row, x.request_id, route.family, route.own_text)
+        compression = route.compression
+    else:
+        if fault is METHOD_NOT_ALLOWED:
+            x.near = table.view(x.host, x.headers).near(x.path)
+        own_text = table.unrouted_text if x.near is None else x.near.own_text
+        reply, compression = error_reply(error, row, x.request_id, "general", own_text), table.compression
+    if x.answer is not None or compression is not None or table.cross_origin is not None:
+        reply.all_fields()  # it needs the last steps
+    return reply
 
 
 async def answer_preflight(parts: Parts, x: Exchange, policy: CorsPolicy) -> Reply | GatewayError:
@@ -90,9 +99,7 @@ async def _answer_handshake(parts: Parts, x: Exchange, route: Route, caller: Cal
 
 
 async def _peek(parts: Parts, x: Exchange) -> None:
-    """Read the caller's limits at no cost, because errors before the limiter show them, too."""
-    if x.head_error is not None or (x.caller is None and x.route is not None) or x.limiter_s:
-        return
+    """Read the caller's limits at no cost, if there is one."""
     try:
         if x.caller is None:
             found = identify(x, parts.credentials, parts.callers, parts.clock.wall())

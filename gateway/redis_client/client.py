@@ -39,8 +39,11 @@ class RedisStore(Protocol):
         """
         ...
 
-    def send(self, command: bytes, tag: str) -> PendingReply:
-        """Return what `call` waits for. It is done already when it is known that there will be no reply."""
+    def send(self, command: bytes, tag: str, waiter: PendingReply | None = None, /) -> PendingReply:
+        """Return what `call` waits for: `waiter`, or a new one.
+
+        It is done already when it is known that there will be no reply.
+        """
         ...
 
 

@@ -118,14 +118,14 @@ class RedisCluster:
         """See `RedisStore.call`."""
         return await self.send(command, tag)
 
-    def send(self, command: bytes, tag: str) -> PendingReply:
+    def send(self, command: bytes, tag: str, waiter: PendingReply | None = None) -> PendingReply:
         """See `RedisStore.send`."""
         slot = crc_hqx(tag.encode(), 0) % SLOTS
         address = self._owners[slot]
         if address is None or self._closed:
-            return answered(AWAY)
+            return answered(AWAY, waiter)
         deadline = self._loop.time() + self._timeout_s
-        return self._node(address).send_by(command, deadline, redirect=partial(self._redirect, slot, address))
+        return self._node(address).send_by(command, deadline, waiter, redirect=partial(self._redirect, slot, address))
 
     def _redirect(self, slot: int, address: NodeAddress, sent: SentCommand, reply: RedisConnectionError) -> None:
         task = self._loop.create_task(self._follow(slot, address, sent, reply))

@@ -44,9 +44,10 @@ SentCommand: TypeAlias = tuple[float, PendingReply, bytes, ReplyHandler | None]
 """The deadline of a command, its waiter, the command itself, and who handles failures. A tuple is made quickest."""
 
 
-def answered(reply: RedisReply) -> PendingReply:
-    """Return a waiter that has `reply` already."""
-    waiter: PendingReply = Waiter()
+def answered(reply: RedisReply, waiter: PendingReply | None = None) -> PendingReply:
+    """Return `waiter`, or a new one, with `reply` already."""
+    if waiter is None:
+        waiter = Waiter()
     waiter.set_result(reply)
     return waiter
 
@@ -154,7 +155,7 @@ class RedisConnection(asyncio.Protocol):
                 if type(reply) is RedisConnectionError or self.doubted:
                     self._handle(sent, reply)
                 elif not waiter.done:
-                    waiter.set_result(reply)
+                    waiter.set_result_in_callback(reply)
         except (RedisConnectionError, IndexError):
             self._end(RedisConnectionError("protocol: not a reply, or one that nobody asked for"))
 

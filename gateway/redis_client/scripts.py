@@ -6,6 +6,7 @@ A proxy before Redis may know EVAL and not SCRIPT: then calls of scripts carry t
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from gateway.net.waiter import Callback
 from gateway.redis_client.address import RedisConnectionError
 from gateway.redis_client.connection import LOST, RedisConnection, pack, sha_of
 
@@ -53,12 +54,11 @@ class ServerScripts:
         if not self._reloading:
             self._reloading = True
             last = [connection.send(load, deadline) for load in self._loads][-1]
-            last.driver = self
+            last.driver = Callback(self._reloaded)
             if last.done:
-                self.resume()
+                self._reloaded()
 
-    def resume(self) -> None:
-        """Note that the scripts are loaded, or have failed to. Called by the waiter of the last one."""
+    def _reloaded(self) -> None:
         self._reloading = False
 
 

@@ -28,14 +28,10 @@ from gateway.redis_client.scripts import ServerScripts
 from gateway.redis_client.status import RedisServerStatus, StateListener
 
 SETUP_TIMEOUT_S = 1.0
-"""The time-out of connections that no request waits for, in seconds. A TLS handshake may take longer than a decision.
-"""
+"""The time-out of connections that no request waits for, in seconds. A TLS handshake may take longer than a call."""
 CANCEL_AGAIN_S = 0.05
 ELSEWHERE = frozenset({"ASK", "MOVED", "TRYAGAIN"})
-"""A cluster node's error codes for a key that it does not have, or not all of.
-
-It is healthy, and the call was not done.
-"""
+"""A healthy cluster node's error codes for a key that it does not have, or not all of: the call was not done."""
 AWAY = RedisConnectionError("away")
 ASKING = pack(b"ASKING")
 
@@ -123,17 +119,23 @@ class RedisServer:
         """See `RedisStore.call`. Raises nothing."""
         return await self.send(command, tag)
 
-    def send(self, command: bytes, tag: str = "") -> PendingReply:  # noqa: ARG002 - chooses a node where there are several
-        """See `RedisStore.send`. The time-out begins now."""
+    def send(self, command: bytes, _tag: str = "", waiter: PendingReply | None = None, /) -> PendingReply:
+        """See `RedisStore.send`. The time-out begins now. The tag chooses a node where there are several."""
         connection = self._connection
         if connection is not None:
-            return connection.send(command, self._loop.time() + self._timeout_s, self._handle)
+            return connection.send(command, self._loop.time() + self._timeout_s, self._handle, waiter)
         if self._availability.is_away:
-            return answered(AWAY)
-        return self.send_by(command, self._loop.time() + self._timeout_s)
+            return answered(AWAY, waiter)
+        return self.send_by(command, self._loop.time() + self._timeout_s, waiter)
 
     def send_by(
-        self, command: bytes, deadline: float, *, after_ask: bool = False, redirect: Redirect | None = None
+        self,
+        command: bytes,
+        deadline: float,
+        waiter: PendingReply | None = None,
+        *,
+        after_ask: bool = False,
+        redirect: Redirect | None = None,
     ) -> PendingReply:
         """Do what `send` does within a `deadline` of the loop's clock.
 
@@ -142,15 +144,15 @@ class RedisServer:
         """
         connection = self._connection
         if connection is None and self._availability.is_away:
-            return answered(AWAY)
+            return answered(AWAY, waiter)
         handler = self._handle if redirect is None else partial(self._handle, redirect=redirect)
         if connection is None:
-            waiter: PendingReply = Waiter()
-            self._send_on_next((deadline, waiter, command, handler), LOST, after_ask=after_ask)
-            return waiter
+            pending: PendingReply = Waiter() if waiter is None else waiter
+            self._send_on_next((deadline, pending, command, handler), LOST, after_ask=after_ask)
+            return pending
         if after_ask:
             connection.send(ASKING, deadline)
-        return connection.send(command, deadline, handler)
+        return connection.send(command, deadline, handler, waiter)
 
     def _handle(
         self, connection: RedisConnection, sent: SentCommand, reply: RedisReply, *, redirect: Redirect | None = None

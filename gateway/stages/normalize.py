@@ -1,8 +1,8 @@
 """Turns the answer of a backend into the reply that the contract promises.
 
-Most answers are complete JSON texts with a status below 300: `normalize` handles them directly. All others are decided
-by what is known first: the status, then the media type, then whether the body is complete. Nothing waits: a body that
-is too large to be held is passed on as a stream that is checked while it is read (`gateway.kernel.envelope.splice`).
+Most answers are complete JSON texts with a status below 300, and their header fields came before: all but the body is
+decided then. Others are decided by what is known first: status, media type, then whether the body is complete. Nothing
+waits: a body too large to be held is a stream that is checked while it is read (`gateway.kernel.envelope.splice`).
 """
 
 from collections.abc import Iterator
@@ -40,7 +40,6 @@ _WITH_RESULT = frozenset(range(200, 300)) - {204, 205, 206}
 _PARTIAL = 206
 _COPIED_BYTES = 64 * 1024
 """A result up to this size is copied into its envelope. A larger one is sent beside it without a copy."""
-_COMMON_TYPE = b"application/json"
 _UNTYPED = frozenset({"unknown", "octets"})
 _OCTET_STREAM: Line = ("Content-Type", "application/octet-stream")
 _OPENERS = frozenset({b"{", b"["})
@@ -52,38 +51,47 @@ def normalize(answer: Answer, x: Exchange, route: Route) -> Reply:
     Raises GatewayError UPSTREAM_PROTOCOL_ERROR, UPSTREAM_BODY_INVALID, UPSTREAM_CODING_INVALID, UPSTREAM_BODY_TOO_LARGE
     or UPSTREAM_TYPE_REFUSED, and closes the stream of `answer` then.
     """
+    caller, body = x.caller, answer.body
+    if (
+        (alike := route.response_rules.screened.get(id(answer.fields))) is not None
+        and alike[0] is answer.fields
+        and (text := alike[1].text)
+        and answer.status in _WITH_RESULT
+        and caller is not None
+        and not caller.several
+        and len(body) <= _COPIED_BYTES
+        and (first := body[:1]) in _OPENERS
+        and (probe(body) is False if first == b"{" and route.envelope.mode == "auto" else is_json(body))
+    ):  # nearly every answer: all but its body was decided when these fields came first
+        body, service_id = success(x.request_id, body), alike[1].request_id
+        # by position, like the call: faster than by name
+        return Reply(answer.status, [], body, 0, "upstream", None, b"", None, False, service_id, b"", text)  # noqa: FBT003
     try:
-        status = answer.status
-        screened = screen(answer.fields, route.response_rules, shared=answer.known)
-        if screened.marks:
-            answer.marks = screened.marks
-            if screened.marks & LOCATION:
-                answer.fields = with_public_urls(
-                    answer.fields, route.url_mapping, x.public_origin(), route.upstream_path(x.path)
-                )
-                screened = screen(answer.fields, route.response_rules)
-        if (
-            status in _WITH_RESULT
-            and answer.stream is None
-            and (screened.content_type == _COMMON_TYPE or media(screened.content_type) is JSON)
-            and not screened.coding
-            and route.envelope.mode != "passthrough"
-            and x.method != "HEAD"
-        ):
-            return _json(answer, answer.body, screened, x, route)
-        if not 200 <= status <= 599:
-            raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause=f"status {status}")
-        return _by_type(answer, screened, x, route)
+        return _by_type(answer, _screened(answer, x, route), x, route)
     except GatewayError:
         _drop(answer.stream)
         raise
 
 
+def _screened(answer: Answer, x: Exchange, route: Route) -> Screened:
+    screened = screen(answer.fields, route.response_rules, shared=answer.known)
+    if screened.marks:
+        answer.marks = screened.marks
+        if screened.marks & LOCATION:
+            origin, path = x.public_origin(), route.upstream_path(x.path)
+            answer.fields = with_public_urls(answer.fields, route.url_mapping, origin, path)
+            screened = screen(answer.fields, route.response_rules)
+    return screened
+
+
 def _by_type(answer: Answer, screened: Screened, x: Exchange, route: Route) -> Reply:
-    status = answer.status
+    status, kind = answer.status, media(screened.content_type)
+    if not 200 <= status <= 599:
+        raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause=f"status {status}")
     if route.envelope.mode == "passthrough":
         return _untouched(answer, screened, route)
-    kind = media(screened.content_type)
+    if kind is JSON and answer.stream is None and status in _WITH_RESULT and not screened.coding and x.method != "HEAD":
+        return _json(answer, answer.body, screened, x, route)
     if status < 300 and kind.kind != "json" and is_attachment(answer.fields):
         kind = BINARY
     if not has_body(x.method, status):
@@ -134,20 +142,14 @@ def _json(answer: Answer, body: bytes, screened: Screened, x: Exchange, route: R
 
 
 def _success(answer: Answer, result: bytes, screened: Screened, x: Exchange, route: Route) -> Reply:
-    caller, text = x.caller, screened.text if route.privacy_text is not None else ""
-    if text and caller is not None and not caller.several and len(result) <= _COPIED_BYTES:
-        body, service_id = success(x.request_id, result), screened.request_id
-        # by position, like the call: faster than by name
-        return Reply(answer.status, [], body, 0, "upstream", None, b"", None, False, service_id, b"", text)  # noqa: FBT003
     messages = array(notices(answer.fields, message_ids(x.request_id))) if screened.notices else b""
     lines = _lines(screened, route) if screened.of_the_body or route.response_set else [*screened.lines]
+    reply = Reply(answer.status, lines, b"", source="upstream", upstream_request_id=screened.request_id)
     if len(result) > _COPIED_BYTES:
-        head, tail = success_head(x.request_id), success_tail(messages)
-        length = len(head) + len(result) + len(tail)
-        reply = Reply(answer.status, lines, head, 0, "upstream", None, tail, length, content=result)
+        reply.body, reply.content, reply.tail = success_head(x.request_id), result, success_tail(messages)
+        reply.length = len(reply.body) + len(result) + len(reply.tail)
     else:
-        reply = Reply(answer.status, lines, success(x.request_id, result, messages), source="upstream")
-    reply.upstream_request_id = screened.request_id
+        reply.body = success(x.request_id, result, messages)
     return reply
 
 
@@ -158,10 +160,9 @@ def _adopted(answer: Answer, text: bytes, screened: Screened, x: Exchange, route
     adopted = adopt(text, x.request_id, answer.status, route.family, announced, new_id)
     if adopted is None:
         return None
-    lines = _lines(screened, route)
+    lines, service_id = _lines(screened, route), adopted.request_id or screened.request_id
     if adopted.status >= 400:
         lines = completed(lines, adopted.status, route.methods)
-    service_id = adopted.request_id or screened.request_id
     return Reply(adopted.status, lines, adopted.body, adopted.code, "upstream", upstream_request_id=service_id)
 
 
@@ -247,8 +248,7 @@ def _streamed(answer: Answer, stream: Stream, kind: Media, screened: Screened, x
     length = None
     if inflater is None and kind is JSON and answer.length is not None:
         length = len(head) - len(first) + answer.length + len(tail)
-    spliced = Spliced(stream, inflater, pieces, transform)
-    lines = _lines(screened, route)
+    spliced, lines = Spliced(stream, inflater, pieces, transform), _lines(screened, route)
     return Reply(answer.status, lines, head, 0, "upstream", spliced, tail, length, upstream_request_id=service_id)
 
 

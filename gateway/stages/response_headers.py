@@ -8,22 +8,23 @@ its CORS fields. A reply to a key is private to its caller, unless the service a
 from gateway.exchange import Exchange, Reply
 from gateway.kernel.http.caching import kept_apart
 from gateway.kernel.http.response_headers import SHARED, Line
-from gateway.kernel.limits.ratelimit_headers import remaining_fields, remaining_text
+from gateway.kernel.limits.ratelimit_headers import limit_text, remaining_fields
 
 
 def response_headers(reply: Reply, x: Exchange, id_field: str, unrouted: tuple[Line, ...] = ()) -> Reply:
     """Add the gateway's own fields to `reply` and return it.
 
     They replace the backend's fields of the same names, which normalize has dropped. `unrouted` are the fields that are
-    set on replies without a route.
+    set on replies without a route. Lines that are text have the fields of the route already: of them only what belongs
+    to this request is missing.
     """
+    text, claim, decision = reply.text, x.claim, x.decision
+    if text:
+        limits = "" if claim is None or decision is None else limit_text(claim, decision.states)
+        reply.text = f"{text}{id_field}: {x.request_id}\r\n{limits}"
+        return reply
     fields = reply.fields
     route = x.route
-    if reply.text and route is not None:
-        claim, decision = x.claim, x.decision
-        limits = "" if claim is None or decision is None else f"{claim.text}{remaining_text(decision.states)}"
-        reply.text = f"{reply.text}{route.privacy_text or ''}{id_field}: {x.request_id}\r\n{limits}"
-        return reply
     if reply.source == "gateway":
         route = route or x.near
         fields += unrouted if route is None else route.own_set
@@ -39,7 +40,7 @@ def response_headers(reply: Reply, x: Exchange, id_field: str, unrouted: tuple[L
         else:
             fields += route.privacy
     fields.append((id_field, x.request_id))
-    if x.claim is not None and x.decision is not None:
-        fields += x.claim.fields
-        fields += remaining_fields(x.decision.states)
+    if claim is not None and decision is not None:
+        fields += claim.fields
+        fields += remaining_fields(decision.states)
     return reply

@@ -136,7 +136,7 @@ class _RouteMaker:
         self._tag = one_tag(config)
         self._cached = frozenset(route.upstream for route in config.routes if route.cache is not None)
         self._filters: dict[tuple[bytes, ...], FieldFilter] = {}
-        self._rules: dict[tuple[str, ...], FieldRules] = {}
+        self._rules: dict[tuple[tuple[str, ...], str | None], FieldRules] = {}
         self._between: dict[tuple[str | None, ...], UrlMapping] = {}
         self.selecting = SelectingFields(config.routes)
         self._response_lines: dict[tuple[object, ...], tuple[tuple[Line, ...], ...]] = {}
@@ -159,7 +159,7 @@ class _RouteMaker:
         ruled = {name.lower() for name in (*request.set, *request.remove)}
         compression, idempotency = compression_rules(config.compression_of(route)), idempotency_rules(route)
         caching = self._caching(route, plain=not (cors or compression or idempotency))
-        looked_at = response_set or cors or compression or idempotency or caching
+        looked_at = response_set or cors or compression or idempotency or caching or passthrough
         return Route(
             id=route.id,
             pattern=route.match.path or route.match.prefix or "/",
@@ -179,7 +179,9 @@ class _RouteMaker:
             request_filter=self._filter(tuple(_withheld(config, request, passthrough=passthrough))),
             request_fields=_request_fields(request, passthrough=passthrough),
             response_set=response_set,
-            response_rules=self._rules_without((*response.remove, *response.set, own_id)),
+            response_rules=self._rules_of(
+                (*response.remove, *response.set, own_id), None if looked_at else as_text(privacy)
+            ),
             own_set=own_set,
             privacy=privacy,
             organization_field=config.auth.organization_header,
@@ -204,7 +206,6 @@ class _RouteMaker:
             match_listener=route.match.listener or "",
             idempotency=idempotency,
             caching=caching,
-            privacy_text=None if looked_at else as_text(privacy),
         )
 
     def _caching(self, route: RouteSettings, *, plain: bool) -> Caching | None:
@@ -242,10 +243,10 @@ class _RouteMaker:
             self._response_lines[response_set, vary, private] = known
         return known
 
-    def _rules_without(self, removed: tuple[str, ...]) -> FieldRules:
-        known = self._rules.get(removed)
+    def _rules_of(self, removed: tuple[str, ...], added_text: str | None) -> FieldRules:
+        known = self._rules.get((removed, added_text))
         if known is None:
-            known = self._rules[removed] = FieldRules(removed)
+            known = self._rules[removed, added_text] = FieldRules(removed, added_text)
         return known
 
 

@@ -6,6 +6,7 @@ from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, NO_ROUTE, 
 from gateway.kernel.http.compression import CompressionRules
 from gateway.kernel.http.path_patterns import Param, Rest, parse, parse_prefix
 from gateway.kernel.http.path_safety import merged, readings, spelled
+from gateway.kernel.http.response_headers import as_text
 from gateway.kernel.memo import Memo
 from gateway.table.conditions import RequestFields, Tiers, Views
 from gateway.table.cors import CrossOrigin
@@ -35,7 +36,7 @@ class RouteTable:
 
     __slots__ = (
         "_known", "_law", "_literal", "_merges", "_refused", "_roots", "compression", "cross_origin", "listeners",
-        "routes", "unrouted", "views",
+        "routes", "unrouted", "unrouted_text", "views",
     )  # fmt: skip
 
     MOST_KNOWN = 1024
@@ -67,6 +68,7 @@ class RouteTable:
         """
         self.routes = tuple(routes)
         self.unrouted = unrouted
+        self.unrouted_text = as_text(unrouted)
         self.cross_origin = cross_origin
         self.compression = compression
         self._merges = merges

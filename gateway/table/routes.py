@@ -13,7 +13,7 @@ from gateway.kernel.http.compression import CompressionRules
 from gateway.kernel.http.cors import CorsPolicy
 from gateway.kernel.http.entity_tags import EntityTags
 from gateway.kernel.http.request_headers import FieldFilter
-from gateway.kernel.http.response_headers import FieldRules
+from gateway.kernel.http.response_headers import FieldRules, as_text
 from gateway.kernel.limits.token_bucket import Window
 from gateway.kernel.traffic.maintenance import MaintenanceNotice
 from gateway.net.static_files import StaticFile
@@ -73,9 +73,9 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     holds HEAD beside GET. `pattern` is its path with `{param}` and `{rest*}`; with `prefix` it also covers everything
     below. `strip_segments` are cut off the front of the path and `base` is put there instead. `host` is a complete Host
     line, b"" for that of the target. `request_fields`
-    are complete header lines. `own_set` are the fields that the gateway's own replies have, `privacy` the Vary and
-    Cache-Control of replies to keys; `privacy_text` are the same as lines with CR and LF, None where a stage looks at
-    the fields of replies after `normalize`. `organization_field` is the other field by which replies to one key vary.
+    are complete header lines. `own_set` are the fields that the gateway's own replies have, and `own_text` the same
+    as lines with CR and LF. `privacy` are the Vary and Cache-Control of replies to keys, which `response_rules` add
+    where no stage looks at the fields. `organization_field` is the other field by which replies to one key vary.
     `prefix_field` is the X-Forwarded-Prefix line for clients without proxies, "" for none; lines of X-Forwarded-* and
     Forwarded that begin with one of `unsaid` (lower case) are not sent. `url_mapping` makes URLs of the service public.
     `open_windows` limit each client address of a route that asks for no key; `open_tag` is the hash tag of its buckets,
@@ -144,8 +144,8 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     compression: CompressionRules | None = None
     caching: Caching | None = None
     idempotency: Idempotency | None = None
-    privacy_text: str | None = None
     plain: bool = False
+    own_text: str = ""
 
     def __post_init__(self) -> None:
         """Set what follows from the other fields."""
@@ -154,6 +154,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
         )  # fmt: skip
         plain = self.upstream is not None and not self.open and all(each is None for each in rare)
         force_setattr(self, "plain", plain)
+        force_setattr(self, "own_text", as_text(self.own_set))
 
     @property
     def specificity(self) -> tuple[bool, int]:

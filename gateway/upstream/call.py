@@ -21,10 +21,13 @@ BODY_PIECE_BYTES = 64 * 1024
 class Body(Protocol):
     """A request body that arrives from a client."""
 
-    length: int | None
-    """The announced length in bytes; None when the client sends chunks."""
     received: int
     """The number of bytes read so far."""
+
+    @property
+    def length(self) -> int | None:
+        """The announced length in bytes; None when the client sends chunks."""
+        ...
 
     async def read(self) -> bytes:
         """Return the next piece, b"" at the end. The first call sends "100 Continue" to a client that waits for it.
@@ -149,7 +152,8 @@ class Answer(msgspec.Struct):
     `fields` have lower-case names. `body` is what has arrived of it; `stream` is None when the body is complete.
     `length` is the announced length in bytes, None when the body is chunked or ends with the connection. `target` is
     the address that answered, for the log. `marks` are what `screen` of kernel/http/response_headers found in `fields`.
-    `known`: other answers share `fields`, so it is never changed.
+    `known`: other answers of this `status` share `fields`, so it is never changed. Such an answer is complete, and not
+    to a HEAD.
     """
 
     status: int

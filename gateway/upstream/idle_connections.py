@@ -6,10 +6,11 @@ from gateway.kernel.clock import Clock
 from gateway.upstream.http1.connection import UpstreamConnection
 
 
-class IdleConnections(dict[UpstreamConnection, None]):
+class IdleConnections(list[UpstreamConnection]):
     """Connections between two calls, in the order in which they became idle. `timeout_s` is how long one may idle.
 
-    A dict, whose keys keep that order: how many there are is asked for each call, and costs no call in Python.
+    A list, to which a connection is appended whose `expires_at` is set: that, and how many there are, cost no call in
+    Python.
     """
 
     def __init__(self, timeout_s: float, clock: Clock) -> None:
@@ -18,16 +19,15 @@ class IdleConnections(dict[UpstreamConnection, None]):
         self._clock = clock
         self._sweeper: asyncio.TimerHandle | None = None
 
-    def put(self, connection: UpstreamConnection) -> None:
-        """Keep `connection`, whose `expires_at` is set, for another call."""
-        self[connection] = None
+    def watch(self) -> None:
+        """Close those that idle for too long, from now on until `stop`."""
         if self._sweeper is None:
             self._sweep_in(self._timeout_s)
 
     def take(self, now: float) -> UpstreamConnection | None:
         """Return the connection that was used last, so that the others may expire. None if there is none to be used."""
         while self:
-            connection, _ = self.popitem()
+            connection = self.pop()
             if connection.usable(now):
                 return connection
             connection.abandon()
@@ -35,11 +35,14 @@ class IdleConnections(dict[UpstreamConnection, None]):
 
     def abandon_oldest(self) -> None:
         """Close the connection that has been idle longest. There must be one."""
-        next(iter(self)).abandon()
+        self[0].abandon()
 
     def discard(self, connection: UpstreamConnection) -> bool:
         """Forget `connection`; return whether it was idle."""
-        return self.pop(connection, connection) is None
+        was_idle = connection in self
+        if was_idle:
+            self.remove(connection)
+        return was_idle
 
     def stop(self) -> None:
         """Close no further one."""
@@ -51,11 +54,9 @@ class IdleConnections(dict[UpstreamConnection, None]):
         now = self._clock.monotonic()
         for connection in [idle for idle in self if idle.expires_at <= now]:
             connection.abandon()
-        self._sweeper = None
-        if self:
-            soonest = min(idle.expires_at for idle in self) - now
-            # One timer for many connections that expire shortly after one another.
-            self._sweep_in(max(soonest, self._timeout_s / 10))
+        soonest_s = min([idle.expires_at for idle in self], default=now + self._timeout_s) - now
+        # One timer for many connections that expire shortly after one another.
+        self._sweep_in(max(soonest_s, self._timeout_s / 10))
 
     def _sweep_in(self, delay_s: float) -> None:
         self._sweeper = asyncio.get_running_loop().call_later(delay_s, self._sweep)

@@ -177,7 +177,7 @@ class Target:
                 return
         connection.expires_at = expires_at
         if not self._queue or not self._queue.give(connection):
-            self._idle.put(connection)
+            self._idle.append(connection)
 
     def discarded(self, connection: UpstreamConnection) -> None:
         self._shares.ended(connection)
@@ -250,6 +250,7 @@ class Target:
             self._free_slot()
             raise
         self._all.add(connection)
+        self._idle.watch()
         connection.ends_at = self._ages.ends_at(self._clock.monotonic())
         if connection.closed is not None:
             self.discarded(connection)

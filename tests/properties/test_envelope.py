@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from gateway.kernel.envelope.json_scanner import Scanner
 from gateway.kernel.envelope.raw_json import is_json
 from gateway.kernel.faults import GatewayError
+from gateway.kernel.http.response_headers import FieldRules
 from gateway.stages.error_reply import error_reply
 from gateway.stages.normalize import normalize
 from gateway.table import Envelope
 from gateway.upstream.call import Answer
 from tests.envelope_schema import check_envelope
-from tests.samples import REQUEST_ID, Pieces, exchange, route
+from tests.samples import REQUEST_ID, Pieces, caller, exchange, route
 
 JSON = [(b"content-type", b"application/json")]
 WRAP = route(envelope=Envelope("wrap", 1 << 20, "refuse"))
@@ -193,7 +194,23 @@ def test_every_reply_keeps_the_contract(
         assert reply.stream is None or reply.body.startswith((b'{"', b"{", b" ", b"\t", b"\r", b"\n"))
         return
     assert status < 400 or status > 599 or reply.status == status
-    assert check_envelope(reply.status, reply.fields, reply.body)["requestId"] == REQUEST_ID
+    assert check_envelope(reply.status, reply.all_fields(), reply.body)["requestId"] == REQUEST_ID
+
+
+@UNHURRIED
+@given(bodies, statuses, st.sampled_from(["auto", "wrap"]))
+def test_a_reply_with_fields_that_are_known_is_that_with_new_ones(body: bytes, status: int, mode: Any) -> None:
+    answer = Answer(status, [*JSON, (b"x-a", b"1")], body, None, len(body), "t", known=True)
+    way = route(envelope=Envelope(mode, 1 << 20, "refuse"), response_rules=FieldRules((), ""))
+    made: list[object] = []
+    for _ in range(2):
+        try:
+            reply = normalize(answer, exchange(caller=caller()), way)
+        except GatewayError as error:
+            made.append((error.fault, error.cause))
+        else:
+            made.append((reply.status, reply.code, reply.all_fields(), reply.body, reply.length))
+    assert made[0] == made[1]
 
 
 @pytest.mark.parametrize("large", [False, True])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.exchange import CacheResult, CacheUse, Coded, SentBytes
+from gateway.exchange import CacheResult, CacheUse, Coded, Reply, SentBytes
 from gateway.table.public_urls import public_origin
 from tests.samples import exchange, known_lines, route
 
@@ -69,6 +69,13 @@ def test_what_a_coding_and_the_cache_have_saved() -> None:
     assert [Coded("gzip", 10, coded).saved_bytes for coded in (4, 12)] == [6, 0]
     results: list[CacheResult] = ["hit", "stale", "miss", "bypass"]
     assert [CacheUse(result).has_saved for result in results] == [True, True, False, False]
+
+
+def test_lines_of_text_are_fields_for_who_looks_at_them() -> None:
+    reply = Reply(200, [("X-C", "3")], b"", text="X-A: 1: one\r\nX-B: \r\n")
+    for _ in range(2):
+        assert reply.all_fields() == [("X-A", "1: one"), ("X-B", ""), ("X-C", "3")]
+    assert reply.text == ""
 
 
 async def test_bytes_that_are_sent_already_may_be_awaited() -> None:

@@ -2,16 +2,43 @@
 
 from collections.abc import Callable, Iterable
 
-from gateway.kernel.envelope.raw_json import array, quote, render
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from gateway.kernel.envelope.raw_json import quote
 from gateway.kernel.faults import Detail, Link
 
 EMPTY_RESULT = b"{}"
 """The result for an empty or `null` body of a service (rule 3)."""
 
 
+class _Link(msgspec.Struct, gc=False):
+    """A Link of the contract, for the encoder: `Link` is a tuple, which would become an array."""
+
+    href: str
+    title: str
+
+
+class _Message(msgspec.Struct, gc=False):
+    """A Message of the contract, for the encoder. What is UNSET is left out."""
+
+    date: str | UnsetType
+    id: str
+    type: str
+    text: str
+    field: str | UnsetType
+    links: list[_Link] | UnsetType
+    more: dict[str, str] | UnsetType
+
+
+_encode = msgspec.json.Encoder().encode
+
 _BEFORE_ID = b'{"requestId":"'
 _BEFORE_RESULT = b'","status":"SUCCESS","data":{"result":'
 _TAIL = b"}}"
+_ID = b'{"id":"'
+_NUMBER_DIGITS = 8
+"""The digits of a Message's id that are its number."""
 
 
 def success_head(request_id: str) -> bytes:
@@ -40,11 +67,11 @@ def error(
     more: bytes = b"",
 ) -> bytes:
     """Return an ERROR envelope. The texts are not empty. `more` are further top-level members as JSON, or b""."""
-    return framed_error(error_frame(code, message, developer_message, links), request_id, details, more)
+    return framed_error(error_pieces(error_frame(code, message, developer_message, links), details, more), request_id)
 
 
 def error_frame(code: int, message: str, developer_message: str, links: Iterable[Link] = ()) -> bytes:
-    """Return what all ERROR envelopes with these texts have in common, for `framed_error`."""
+    """Return what all ERROR envelopes with these texts have in common, for `error_pieces`."""
     frame = b'","status":"ERROR","data":{"code":%d,"message":%b,"developerMessage":%b' % (
         code,
         quote(message),
@@ -53,49 +80,39 @@ def error_frame(code: int, message: str, developer_message: str, links: Iterable
     return frame + b',"links":' + render_links(links) if links else frame
 
 
-def framed_error(frame: bytes, request_id: str, details: Iterable[Detail] = (), more: bytes = b"") -> bytes:
-    """Return an ERROR envelope with the common part `frame`."""
-    if not details and not more:
-        return b"".join((_BEFORE_ID, request_id.encode(), frame, _TAIL))
-    written = b',"details":' + render_details(details, message_ids(request_id)) if details else b""
-    return b"".join((_BEFORE_ID, request_id.encode(), frame, written, b"}", more and b"," + more, b"}"))
+def error_pieces(frame: bytes, details: Iterable[Detail] = (), more: bytes = b"") -> tuple[bytes, ...]:
+    """Return an ERROR envelope after its id, for `framed_error`.
+
+    It is cut in each Message of `details` where its id goes on like that of the request (`message_ids`).
+    """
+    pieces: list[bytes] = []
+    piece = frame
+    for number, each in enumerate(details, 1):
+        field = UNSET if each.field is None else each.field
+        message = _encode(_Message(UNSET, "", each.type, each.text, field, UNSET, each.more or UNSET))
+        pieces.append(piece + (b"," if pieces else b',"details":[') + _ID + b"%08x" % number)
+        piece = message[len(_ID) :]
+    ending = (b"]}" if pieces else b"}") + (b"," + more if more else b"")
+    return (*pieces, piece + ending + b"}")
+
+
+def framed_error(pieces: tuple[bytes, ...], request_id: str) -> bytes:
+    """Return the ERROR envelope of `error_pieces` with an id."""
+    own_id = request_id.encode()
+    return b"".join((_BEFORE_ID, own_id, own_id[_NUMBER_DIGITS:].join(pieces)))
 
 
 def render_links(links: Iterable[Link]) -> bytes:
     """Return a JSON array of Links."""
-    return array([b'{"href":%b,"title":%b}' % (quote(link.href), quote(link.title)) for link in links])
-
-
-def render_details(details: Iterable[Detail], new_id: Callable[[], str]) -> bytes:
-    """Return a JSON array of Messages."""
-    return array([_detail(detail, new_id()) for detail in details])
-
-
-def _detail(detail: Detail, message_id: str) -> bytes:
-    return render_message(message_id, detail.type, detail.text, field=detail.field, more=detail.more)
+    return _encode([_Link(*link) for link in links])
 
 
 def render_message(
-    message_id: str,
-    kind: str,
-    text: str,
-    *,
-    date: str | None = None,
-    field: str | None = None,
-    links: Iterable[Link] = (),
-    more: dict[str, str] | None = None,
+    message_id: str, kind: str, text: str, *, date: str | None = None, links: Iterable[Link] = ()
 ) -> bytes:
     """Return one Message as JSON. `date` ends in Z."""
-    written = b'"id":"%b","type":"%b","text":%b' % (message_id.encode(), kind.encode(), quote(text))
-    if date:
-        written = b'"date":"%b",' % date.encode() + written
-    if field is not None:
-        written += b',"field":' + quote(field)
-    if links:
-        written += b',"links":' + render_links(links)
-    if more:
-        written += b',"more":' + render({name: quote(text) for name, text in more.items()})
-    return b"{%b}" % written
+    shown = [_Link(*link) for link in links]
+    return _encode(_Message(date or UNSET, message_id, kind, text, UNSET, shown or UNSET, UNSET))
 
 
 def message_ids(request_id: str) -> Callable[[], str]:
@@ -103,11 +120,15 @@ def message_ids(request_id: str) -> Callable[[], str]:
 
     They are `request_id` with their number in place of its first eight digits: the others are as unique as it is.
     """
-    count, rest = 0, request_id[8:]
+    count = 0
 
     def new_id() -> str:
         nonlocal count
         count += 1
-        return f"{count:08x}{rest}"
+        return _message_id(count, request_id)
 
     return new_id
+
+
+def _message_id(number: int, request_id: str) -> str:
+    return f"{number:08x}{request_id[_NUMBER_DIGITS:]}"

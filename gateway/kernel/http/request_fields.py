@@ -64,7 +64,7 @@ def may_be_remembered(names: tuple[bytes, ...]) -> bool:
     return len(names) <= _MOST_FIELDS and sum(map(len, names)) <= _MOST_BYTES
 
 
-class RequestLine(msgspec.Struct):
+class RequestLine(msgspec.Struct, gc=False):
     """The first line of a request. Its target is cut into `path` and `query` at the first question mark.
 
     One that is `remembered` is the same object whenever its bytes come again. It has no query, nothing in its path is
@@ -92,7 +92,7 @@ def shared_slice(at: int | None, end: int) -> slice:
     return _slices.get((at, end)) or _slices.keep((at, end), slice(at, end))
 
 
-class HeadFacts(msgspec.Struct, eq=False):
+class HeadFacts(msgspec.Struct, eq=False, gc=False):
     """What follows from the bytes of all field lines alone. Stages fill it, and read it when the same bytes come again.
 
     `host` is the value of Host. `keeps_open` is about the connection, and `length` about the body, in bytes. There is
@@ -117,7 +117,7 @@ class HeadFacts(msgspec.Struct, eq=False):
     kept_apart: tuple[slice, ...] = ()
 
 
-class RequestHeaders(msgspec.Struct, eq=False):
+class RequestHeaders(msgspec.Struct, eq=False, gc=False):
     """The fields of one request. Names are compared without regard to case; values are text, decoded when asked for.
 
     Bytes that are not UTF-8 become lone surrogates, as everywhere in a request. `facts` are None, unless the fields

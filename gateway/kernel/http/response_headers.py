@@ -12,6 +12,7 @@ from typing import TypeAlias
 import msgspec
 from msgspec.structs import replace
 
+from gateway.kernel.envelope.media_type import JSON, media
 from gateway.kernel.errors.sanitize import fit
 from gateway.kernel.faults import UPSTREAM_PROTOCOL_ERROR, GatewayError
 from gateway.kernel.http.link_fields import safe_links
@@ -95,12 +96,14 @@ class FieldRules(Memo[bytes, Rule]):
     """Says for each field of a reply, by its name in lower case, what to do with it.
 
     Those named in `removed` do not go on; a name with `*` at its end stands for all that begin so. A dict that fills
-    itself, up to a bound: a name that was seen before costs one look-up.
+    itself, up to a bound: a name that was seen before costs one look-up. `added_text` are header lines that follow
+    those of a service, where no stage looks at any of them; None where one does.
     """
 
-    __slots__ = ("_dropped", "screened")
+    __slots__ = ("_dropped", "added_text", "screened")
 
-    def __init__(self, removed: Iterable[str] = ()) -> None:
+    def __init__(self, removed: Iterable[str] = (), added_text: str | None = None) -> None:
+        self.added_text = added_text
         names = [name.lower().encode() for name in removed]
         self._dropped = tuple(name[:-1] for name in names if name.endswith(b"*"))
         exact = frozenset(name for name in names if not name.endswith(b"*"))
@@ -125,8 +128,9 @@ class Screened(msgspec.Struct, frozen=True, gc=False):
     """The fields of one reply, sorted out. Replies may share it, so nobody changes its lists.
 
     `lines` begin with the envelope's Content-Type and hold what goes on in any case; `of_the_body` only goes on with a
-    body that stays as it is. `marks` are those of the fields that go on. `text` are `lines` as text, CR and LF behind
-    each, for fields that several replies share and that are the same whatever the request and its body; "" for others.
+    body that stays as it is. `marks` are those of the fields that go on. `text` are `lines` and the `added_text` of
+    their rules, CR and LF behind each, for fields that several replies share, that are the same whatever the request
+    and its body, and that say that the body is JSON in UTF-8 without a content coding; "" for others.
     """
 
     lines: list[Line]
@@ -158,6 +162,12 @@ def as_text(lines: Iterable[Line]) -> str:
     return "".join([f"{name}: {value}\r\n" for name, value in lines])
 
 
+def as_lines(text: str) -> list[Line]:
+    """Return what `as_text` made `text` of."""
+    pairs = [line.partition(": ") for line in text.split("\r\n")[:-1]]
+    return [(name, value) for name, _, value in pairs]
+
+
 def screen(fields: BackendFields, rules: FieldRules, *, shared: bool = False) -> Screened:
     """Sort out `fields` by `rules`. The result is remembered for fields that are `shared` with other replies.
 
@@ -168,8 +178,9 @@ def screen(fields: BackendFields, rules: FieldRules, *, shared: bool = False) ->
     known = rules.screened.get(id(fields))
     if known is None or known[0] is not fields:
         screened = _screen(fields, rules)
-        if not (screened.marks or screened.of_the_body):
-            screened = replace(screened, text=as_text(screened.lines))
+        varies = screened.marks or screened.of_the_body or screened.coding
+        if rules.added_text is not None and not varies and media(screened.content_type) is JSON:
+            screened = replace(screened, text=as_text(screened.lines) + rules.added_text)
         known = rules.screened.keep(id(fields), (fields, screened))
     return known[1]
 

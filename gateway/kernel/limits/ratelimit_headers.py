@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import ceil
 
 from gateway.kernel.http.response_headers import as_text
-from gateway.kernel.limits.token_bucket import Window, WindowState
+from gateway.kernel.limits.token_bucket import Claim, Window, WindowState
 
 RateLimitFields = tuple[tuple[str, str], ...]
 
@@ -55,12 +55,14 @@ def remaining_fields(states: Sequence[WindowState]) -> list[tuple[str, str]]:
     return fields
 
 
-def remaining_text(states: Sequence[WindowState]) -> str:
-    """Return what `remaining_fields` does, as lines with CR and LF."""
+def limit_text(claim: Claim, states: Sequence[WindowState]) -> str:
+    """Return the fields of `claim` and `remaining_fields` as lines with CR and LF."""
     if len(states) == 1 and (name := (window := (only := states[0]).window).name):  # nearly every plan
-        left = str(only.remaining)
-        return f'X-RateLimit-Remaining-{name}: {left}\r\nRateLimit: "{window.id}";r={left};t={ceil(only.full_s)}\r\n'
-    return as_text(remaining_fields(states))
+        left, full_s = only.remaining, ceil(only.full_s)
+        remaining = f'X-RateLimit-Remaining-{name}: {left}\r\nRateLimit: "{window.id}";r={left};t={full_s}\r\n'
+    else:
+        remaining = as_text(remaining_fields(states))
+    return claim.text + remaining
 
 
 def _shared_names(windows: Sequence[Window]) -> set[str]:

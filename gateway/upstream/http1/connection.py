@@ -12,6 +12,7 @@ Laws:
 
 import asyncio
 from collections.abc import Awaitable
+from functools import partial
 from math import inf
 
 from gateway.kernel.clock import Clock
@@ -106,20 +107,30 @@ class UpstreamConnection(UploadingSocket):
         """
         if self.closed is not None:
             raise self.closed
-        head_only = call.method == b"HEAD"
-        if head_only or not self._reply.may_be_known:  # else the parser is as new: the last reply was a known one
-            self._reply.begin(head_only=head_only)
+        if call.method == b"HEAD":
+            self._reply.begin(head_only=True)
         call.handed = True
         self._pending = pending = PendingAnswer(call, self, now)
-        body = call.body
-        self._ambiguous_from = ambiguous_from(call.method) if body else NEVER_AMBIGUOUS
-        if isinstance(body, bytes) and len(body) <= PIECE_BYTES:
-            self._write_batch.put(self._transport, request_head(call, self._origin, len(body)) + body)
-            self._deadline.sent(call, now)
+        body, request = call.body, b""
+        if not body:
+            self._ambiguous_from = NEVER_AMBIGUOUS
+            request = request_head(call, self._origin, 0)
+        else:
+            self._ambiguous_from = ambiguous_from(call.method)
+            if isinstance(body, bytes) and len(body) <= PIECE_BYTES:
+                request = request_head(call, self._origin, len(body)) + body
+        if request:
+            self._write_batch.put(self._transport, request)
+            deadline = self._deadline
+            if call.first_byte_timeout_s >= deadline.ahead_s <= call.total_timeout_s:
+                deadline.request = pending  # nearly every call: the timer of an earlier one is set again when it fires
+            else:
+                deadline.sent(pending)
         else:
             self._start_upload(call, self._origin, first)
         if call.upgrade_mask:
-            UpgradeReader(self, self._transport, pending, call, self._target, lambda: self._owner.may_stream(self))
+            may_stream = partial(self._owner.may_stream, self)
+            UpgradeReader(self, self._transport, pending, call, self._target, may_stream)
         return pending
 
     def given_up(self, pending: PendingAnswer) -> None:
@@ -153,7 +164,8 @@ class UpstreamConnection(UploadingSocket):
                 self._known_head = head
                 # by position, like the call: faster than by name
                 answer = Answer(head.status, head.fields, data[head.body], None, head.length, self._target, 0, True)  # noqa: FBT003
-                self._end_call(pending, answer, head.status, head.idle_hint_s)
+                self._end_call(head.status, head.idle_hint_s)
+                pending.set_result_in_callback(answer)
                 return
         try:
             reply.feed(data)
@@ -207,8 +219,6 @@ class UpstreamConnection(UploadingSocket):
             if TELLING_BYTES <= buffer.size <= call.buffer_bytes - self._reply.missing:  # it will not stream
                 receive_in_one_block(self, self._transport, buffer, self._reply.missing)
             return
-        if pending.done:
-            return
         remaining = None if self._reply.length is None else self._reply.length - buffer.size
         if not self._owner.may_stream(self):
             if buffer.size + (remaining or 0) > call.read_ahead_bytes or kind == "events":
@@ -230,33 +240,28 @@ class UpstreamConnection(UploadingSocket):
         data = reply.take()
         if reply.ambiguous or self._events or not (reply.keep and reply.clean):
             self._ambiguous_from = 0
-        if stream is not None:
-            if stream.paused:
-                self._transport.resume_reading()
-            self._stream = None
-            self._end_call(pending, None, reply.status, reply.idle_hint_s)
-            stream.end(data)
-            return
         if self._buffer.size:
             self._buffer.add(data)
             data = self._buffer.take()
-        self._end_call(pending, self._answer(data, None), reply.status, reply.idle_hint_s)
+        if stream is not None and stream.paused:
+            self._transport.resume_reading()
+        self._stream = None
+        answer, idle_hint_s = self._answer(data, None), reply.idle_hint_s
+        reply.begin(head_only=False)  # as most calls expect it
+        self._end_call(answer.status, idle_hint_s)
+        if stream is None:
+            pending.set_result_in_callback(answer)
+        else:
+            stream.end(data)
 
-    def _end_call(self, pending: PendingAnswer, answer: Answer | None, status: int, idle_hint_s: float | None) -> None:
-        """Free the connection for another call, or close it where it is not certain that both sides are done.
-
-        `answer` is complete; None when the caller has got one with a stream before.
-        """
-        unwanted = pending.done and answer is not None  # cancelled just now: the reply belongs to no other caller
-        busy = unwanted or self._upload is not None or self._transport.get_write_buffer_size()
-        if busy or status >= self._ambiguous_from:
+    def _end_call(self, status: int, idle_hint_s: float | None) -> None:
+        """Free the connection for another call, or close it where it is not certain that both sides are done."""
+        if self._upload is not None or status >= self._ambiguous_from or self._transport.get_write_buffer_size():
             self._discard(GatewayError(UPSTREAM_RESET, cause="not kept alive"))
         else:
-            self._pending = None
+            self._pending = self._deadline.request = None
             self._deadline.at = inf
             self._owner.release(self, idle_hint_s)
-        if answer is not None and not unwanted:
-            pending.set_result(answer)
 
     def _answer(self, body: bytes, stream: ResponseStream | None) -> Answer:
         reply = self._reply

@@ -65,14 +65,11 @@ class ConnectionSocket(asyncio.Protocol):
     def usable(self, now: float) -> bool:
         """Return whether a call may be sent.
 
-        It may not when bytes, or the end of the connection, wait unread in the kernel.
+        It may not when bytes, or the end of the connection, wait unread in the kernel. One that is `closed` has a
+        transport that is.
         """
-        return (
-            self.closed is None
-            and now < self.expires_at
-            and not self._transport.is_closing()
-            and not self._poll.poll(0)  # `input_waits`, for every call
-        )
+        # The last is `input_waits`, for every call.
+        return now < self.expires_at and not self._transport.is_closing() and not self._poll.poll(0)
 
     def input_waits(self) -> bool:
         """Return whether received bytes, or the end of the connection, wait unread in the kernel."""
@@ -81,7 +78,7 @@ class ConnectionSocket(asyncio.Protocol):
     def hand_over(self) -> None:
         """Hand the socket to a tunnel. The place in the pool is kept until the socket is closed."""
         self.tunnelled = True
-        self._deadline.at = math.inf
+        self._deadline.cancel()
 
     def pause(self) -> None:
         self._transport.pause_reading()

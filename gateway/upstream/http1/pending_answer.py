@@ -53,3 +53,10 @@ class PendingAnswer(Waiter[Answer]):
         if call.body:
             call.body = b""  # it is not sent again, and a slow client must not keep it in memory
         return answer
+
+    def cancel(self, msg: object = None) -> bool:
+        """Do what `Waiter.cancel` does, after the call was given up: its reply belongs to no other caller."""
+        if self.done:
+            return False
+        self.connection.given_up(self)
+        return super().cancel(msg)

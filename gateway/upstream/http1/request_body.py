@@ -13,7 +13,8 @@ PIECE_BYTES = 64 * 1024
 class BodySource(Protocol):
     """The part of a Body (gateway.upstream.call) that is needed here."""
 
-    length: int | None
+    @property
+    def length(self) -> int | None: ...
 
     async def read(self) -> bytes: ...
 

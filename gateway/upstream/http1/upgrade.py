@@ -125,9 +125,6 @@ class UpgradeReader(asyncio.Protocol):
         if not self._may_stream():
             self._fail(UPSTREAM_STREAMS_FULL, "replies that stream have their share of connections")
             return
-        if self._waiter.done:  # the call was given up just now
-            self._connection.abandon()
-            return
         call = self._call
         tunnel = Tunnel(
             self._connection,

@@ -3,7 +3,7 @@
 import json
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
 from typing import Any
@@ -62,6 +62,7 @@ async def listening(
     trusted: tuple[str, ...] = (),
     host: str = "127.0.0.1",
     rejected: list[int] | None = None,
+    wall: Callable[[], float] = lambda: 784111777.0,
 ) -> AsyncIterator[tuple[Listener, int]]:
     """Yield a listener on a free port; `::` means both versions of IP.
 
@@ -70,9 +71,7 @@ async def listening(
     head_checker = RequestHeadChecker(
         limits, [ip_network(one) for one in trusted], Ids(lambda n: bytes(range(256)) * (n // 256)), time.monotonic
     )
-    listener = Listener(
-        head_checker, serve, lambda: 784111777.0, WriteBatch(), ([] if rejected is None else rejected).append
-    )
+    listener = Listener(head_checker, serve, wall, WriteBatch(), ([] if rejected is None else rejected).append)
     sock = socket.create_server(
         (host, 0), family=socket.AF_INET6 if host == "::" else socket.AF_INET, dualstack_ipv6=host == "::"
     )

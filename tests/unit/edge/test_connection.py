@@ -86,7 +86,7 @@ async def test_what_arrives_during_a_plain_request_is_answered_after_it(behind: 
     async with listening(wait) as (listener, port), await RawClient.connect(port) as client:
         await until(lambda: bool(listener._open()))
         (connection,) = listener._open()
-        for _ in range(2):  # the first one is not plain, as its Host is new
+        for _ in range(2):
             begun.clear()
             go_on.clear()
             await client.send(GET)

@@ -1,6 +1,7 @@
 """edge/listener.py: as many connections as there may be, and what becomes of more."""
 
 import asyncio
+import time
 from contextlib import AsyncExitStack
 
 import msgspec
@@ -46,6 +47,19 @@ async def test_a_connection_beyond_the_limit_is_answered_and_closed() -> None:
         async with asyncio.timeout(5):
             while not await comes_in():
                 pass
+
+
+async def test_the_date_of_replies_goes_on_with_the_clock() -> None:
+    ahead_s = 784111776.99 - time.time()
+    async with (
+        listening(wall=lambda: time.time() + ahead_s) as (listener, port),
+        await RawClient.connect(port) as client,
+    ):
+        await until(lambda: listener.date != "Date: Sun, 06 Nov 1994 08:49:36 GMT\r\n")
+        await client.send(GET)
+        assert (await client.reply()).field("Date") in {
+            f"Sun, 06 Nov 1994 08:49:{second} GMT" for second in range(37, 43)
+        }
 
 
 async def test_who_is_too_many_and_asks_nothing_goes_sooner() -> None:

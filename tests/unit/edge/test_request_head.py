@@ -262,11 +262,22 @@ def test_a_plain_request_is_an_exchange_without_further_checks(request_bytes: by
         assert (x.host, x.head_error, None if x.body is None else x.body.length) == ("h", None, length)
 
 
-def test_requests_are_plain_once_the_parser_has_found_their_host_to_be_valid() -> None:
-    one = checker()
-    get, wrong = (b"GET /a HTTP/1.1\r\nHost: %b\r\n\r\n" % host for host in (b"h", b"a..b"))
-    assert one.plain_requests.read(get) is None
-    assert fault_of(made(get, one=one)) is None
-    assert one.plain_requests.read(get) is not None
-    assert fault_of(made(wrong, one=one)) == "malformed_request"
-    assert one.plain_requests.read(wrong) is None
+@pytest.mark.parametrize(
+    ("host", "plain", "fault"),
+    [
+        (b"h", True, None),
+        (b"[::1]:65535", True, None),
+        (b"h:", False, None),
+        (b"a..b", False, "malformed_request"),
+        (b".a", False, "malformed_request"),
+        (b"h:80:", False, "malformed_request"),
+        (b"h:65536", False, "malformed_request"),
+    ],
+)
+def test_a_request_whose_host_is_wrong_or_has_to_be_changed_is_not_plain(
+    host: bytes, fault: str | None, *, plain: bool
+) -> None:
+    one, get = checker(), b"GET /a HTTP/1.1\r\nHost: %b\r\n\r\n" % host
+    for _ in range(2):
+        assert (one.plain_requests.read(get) is not None) == plain
+        assert fault_of(made(get, one=one)) == fault

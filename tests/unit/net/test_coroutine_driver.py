@@ -57,6 +57,14 @@ async def test_what_completes_a_waiter_runs_the_coroutine_at_once() -> None:
     assert (seen, driven.ends) == ([1, 2, "end"], [None])
 
 
+async def test_in_a_callback_no_task_is_asked_for() -> None:
+    driven, seen, waiter = Driven(), list[object](), Waiter[int]()
+    assert not driven.run(noted(seen, waiter))
+    asyncio.get_running_loop().call_soon(waiter.set_result_in_callback, 1)
+    await driven.ended.wait()
+    assert (seen, driven.ends) == ([1, "end"], [None])
+
+
 async def test_within_another_task_the_coroutine_waits_for_its_turn() -> None:
     driven, seen, waiter = Driven(), list[object](), Waiter[asyncio.Task[Any] | None]()
 

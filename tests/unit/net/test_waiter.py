@@ -35,6 +35,8 @@ class Driver:
         else:
             self.awaited.driver = self
 
+    advance = resume
+
 
 async def added(first: Waiter[int], second: Waiter[int]) -> int:
     return await first + await second
@@ -155,3 +157,16 @@ async def test_a_task_is_made_for_one_that_nobody_awaits_yet() -> None:
     first = Waiter[int]()
     first.set_result(1)
     assert await asyncio.ensure_future(first) == 1
+
+
+async def test_a_result_in_a_callback_resumes_at_once() -> None:
+    first, second = Waiter[int](), Waiter[int]()
+    driver = Driver(added(first, second))
+    first.set_result_in_callback(40)
+    assert driver.awaited is second
+    assert first.driver is NO_DRIVER
+    second.set_result_in_callback(2)
+    assert driver.ended == 42
+    unawaited = Waiter[int]()
+    unawaited.set_result_in_callback(1)
+    assert unawaited.result() == 1

@@ -43,7 +43,7 @@ async def test_pages_may_read_replies_of_the_routes_that_say_so_and_of_no_others
     policy = cors_policy(
         ("https://a.example",), methods=("GET",), headers=(), expose=(), credentials=False, max_age_s=0
     )
-    routes = route("/a", id="a", cors=policy), route("/b", id="b", privacy_text="")
+    routes = route("/a", id="a", cors=policy), route("/b", id="b")
     one, client = gateway(*routes), Client()
     one.table.cross_origin = CrossOrigin(None, (), None)
     for path in ("/a", "/b"):

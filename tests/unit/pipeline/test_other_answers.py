@@ -13,6 +13,7 @@ from gateway.kernel.limits.token_bucket import Claim, Decision
 from gateway.net.static_files import static_file
 from gateway.openapi.publish.exporting import PublishedDocument
 from gateway.settings import parse
+from gateway.table import RouteTable
 from gateway.table.limits import Tariff
 from tests.in_memory_gateway import GOOD, Client, answered, gateway
 from tests.samples import Echo, exchange, route
@@ -50,11 +51,12 @@ async def test_a_refused_caller_sees_its_limits_and_pays_nothing(changes: dict[s
         assert (got, fields["X-RateLimit-Remaining-Minute"]) == (status, "300")
 
 
-async def test_what_a_route_sets_is_on_a_405_for_its_path() -> None:
-    one = gateway(route(own_set=(("Access-Control-Allow-Origin", "*"),)))
-    for x, wanted in ((exchange(method="BREW"), "*"), (exchange(path="/nowhere"), None)):
-        _, _, fields = await answered(one, x)
-        assert fields.get("Access-Control-Allow-Origin") == wanted
+async def test_what_a_route_sets_is_on_its_errors_and_on_a_405_for_its_path() -> None:
+    one = gateway()
+    one.table = RouteTable([route(own_set=(("X-Own", "route"),))], (("X-Own", "none"),))
+    for x, wanted in ((exchange(), "route"), (exchange(method="BREW"), "route"), (exchange(path="/nowhere"), "none")):
+        status, _, fields = await answered(one, x)
+        assert (status >= 400, fields["X-Own"]) == (True, wanted)
 
 
 async def test_a_route_without_upstream_reports_the_limits_at_no_cost() -> None:

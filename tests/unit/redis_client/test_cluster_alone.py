@@ -28,10 +28,12 @@ class GivenNode:
     def servers(self) -> list[RedisServerStatus]:
         return [STATUS]
 
-    def send_by(self, command: bytes, deadline: float, *, redirect: Redirect) -> PendingReply:
+    def send_by(
+        self, command: bytes, deadline: float, waiter: PendingReply | None, *, redirect: Redirect
+    ) -> PendingReply:
         if not isinstance(self._reply, RedisConnectionError):
-            return answered(self._reply)
-        waiter: PendingReply = Waiter()
+            return answered(self._reply, waiter)
+        waiter = Waiter() if waiter is None else waiter
         redirect((deadline, waiter, command, None), self._reply)
         return waiter
 
@@ -76,7 +78,8 @@ async def test_a_redirection_is_followed_within_the_time_of_the_call_only() -> N
 
 async def test_a_redirection_is_not_followed_for_a_caller_that_has_given_up() -> None:
     cluster = with_node(RedisConnectionError("TRYAGAIN keys are being moved"), RecordedStates())
-    given_up = cluster.send(b"command", "tag")
+    given_up: PendingReply = Waiter()
+    assert cluster.send(b"command", "tag", given_up) is given_up
     given_up.cancel()
     await asyncio.gather(*cluster._redirected)
     with pytest.raises(asyncio.CancelledError):

@@ -140,6 +140,20 @@ async def test_a_caller_that_gives_up_finds_no_server_away() -> None:
     assert server.send_by(b"command", LATER_S).value is AWAY
 
 
+async def test_a_reply_completes_the_waiter_that_its_caller_has_made() -> None:
+    server, waiters = Server(GivenReplies(1, 2)), [PendingReply() for _ in range(3)]
+    assert server.send(b"first", "tag", waiters[0]) is waiters[0]
+    assert server.send_by(b"second", LATER_S, waiters[1]) is waiters[1]
+    assert [await waiter for waiter in waiters[:2]] == [1, 2]
+    server._connection = None
+    assert server.send_by(b"third", 0.0, waiters[2]) is waiters[2]
+    assert await waiters[2] is LOST
+    for send in (server.send, lambda command, _, waiter: server.send_by(command, LATER_S, waiter)):
+        late = PendingReply()
+        assert send(b"late", "tag", late) is late
+        assert late.value is AWAY
+
+
 async def test_failures_count_when_no_reply_comes_between_them() -> None:
     failure = RedisConnectionError("ERR strange")
     connection = GivenReplies(failure, failure, 1, failure, failure, failure)

@@ -1,6 +1,8 @@
 """stages/error_reply.py: every row of the catalogue makes a reply that keeps the contract."""
 
 import re
+from typing import Any
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -31,8 +33,8 @@ from tests.samples import REQUEST_ID
 @pytest.mark.parametrize("family", ["general", "analytics", "notification"])
 def test_every_fault(fault: Fault, family: str) -> None:
     reply = error_reply(GatewayError(fault), fault, REQUEST_ID, family)
-    fields = dict(reply.fields)
-    data = check_envelope(reply.status, reply.fields, reply.body, foreign=False)["data"]
+    fields = dict(reply.all_fields())
+    data = check_envelope(reply.status, reply.all_fields(), reply.body, foreign=False)["data"]
     assert (reply.status, reply.code, reply.source) == (fault.status, data["code"], "gateway")
     assert data["developerMessage"] == fault.developer_message
     assert family != "general" or (data["code"], data["message"]) == (fault.code, fault.message)
@@ -40,7 +42,7 @@ def test_every_fault(fault: Fault, family: str) -> None:
     assert ("Proxy-Status" in fields) == (fault.proxy_status is not None)
     assert re.fullmatch(r"gateway; error=[a-z_]+", fields.get("Proxy-Status", "gateway; error=x"))
     assert fields["Cache-Control"] == "no-store"
-    assert len(reply.fields) == len(fields)
+    assert len(reply.all_fields()) == len(fields)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +66,7 @@ def test_an_operators_row_is_in_force() -> None:
         UPSTREAM_TIMEOUT, status=504, message="Slow", developer_message="Wait", links=(Link("https://x", "X"),)
     )
     reply = error_reply(GatewayError(UPSTREAM_TIMEOUT), own, REQUEST_ID, "analytics")
-    data = check_envelope(504, reply.fields, reply.body, foreign=False)["data"]
+    data = check_envelope(504, reply.all_fields(), reply.body, foreign=False)["data"]
     assert data == {
         "code": 5000,
         "message": "Slow",
@@ -80,7 +82,7 @@ def test_the_occurrence_knows_more() -> None:
         MALFORMED_REQUEST, developer_message="Not so", details=(Detail("is missing", "name"),), cause="secret"
     )
     reply = error_reply(error, MALFORMED_REQUEST, REQUEST_ID, "general")
-    data = check_envelope(400, reply.fields, reply.body, foreign=False)["data"]
+    data = check_envelope(400, reply.all_fields(), reply.body, foreign=False)["data"]
     assert (data["developerMessage"], data["details"][0]["field"]) == ("Not so", "name")
     assert b"secret" not in reply.body
 
@@ -89,11 +91,13 @@ def test_the_occurrence_knows_more() -> None:
 def test_retry_after_is_a_second_or_more(seconds: int | None, value: str) -> None:
     assert (
         dict(
-            error_reply(GatewayError(RATE_LIMITED, retry_after_s=seconds), RATE_LIMITED, REQUEST_ID, "general").fields
+            error_reply(
+                GatewayError(RATE_LIMITED, retry_after_s=seconds), RATE_LIMITED, REQUEST_ID, "general"
+            ).all_fields()
         )["Retry-After"]
         == value
     )
-    own = dict(error_reply(GatewayError(NO_ROUTE, retry_after_s=seconds), NO_ROUTE, REQUEST_ID, "general").fields)
+    own = dict(error_reply(GatewayError(NO_ROUTE, retry_after_s=seconds), NO_ROUTE, REQUEST_ID, "general").all_fields())
     assert own.get("Retry-After") == (None if seconds is None else value)
 
 
@@ -101,15 +105,19 @@ def test_allow_and_challenge() -> None:
     fields = dict(
         error_reply(
             GatewayError(METHOD_NOT_ALLOWED, allow="GET, PUT"), METHOD_NOT_ALLOWED, REQUEST_ID, "general"
-        ).fields
+        ).all_fields()
     )
     assert fields["Allow"] == "GET, PUT"
     assert (
-        dict(error_reply(GatewayError(METHOD_NOT_ALLOWED), METHOD_NOT_ALLOWED, REQUEST_ID, "general").fields)["Allow"]
+        dict(error_reply(GatewayError(METHOD_NOT_ALLOWED), METHOD_NOT_ALLOWED, REQUEST_ID, "general").all_fields())[
+            "Allow"
+        ]
         == ""
     )
     assert (
-        dict(error_reply(GatewayError(KEY_MISSING), KEY_MISSING, REQUEST_ID, "general").fields)["WWW-Authenticate"]
+        dict(error_reply(GatewayError(KEY_MISSING), KEY_MISSING, REQUEST_ID, "general").all_fields())[
+            "WWW-Authenticate"
+        ]
         == 'ApiKey realm="api"'
     )
 
@@ -117,6 +125,40 @@ def test_allow_and_challenge() -> None:
 def test_errors_after_which_the_next_request_is_not_found_close_the_connection() -> None:
     assert error_reply(GatewayError(MALFORMED_REQUEST), MALFORMED_REQUEST, REQUEST_ID, "general").close
     assert not error_reply(GatewayError(NO_ROUTE), NO_ROUTE, REQUEST_ID, "general").close
+
+
+def test_the_lines_that_a_route_sets_come_last() -> None:
+    for _ in range(2):
+        reply = error_reply(GatewayError(NO_ROUTE, retry_after_s=7), NO_ROUTE, REQUEST_ID, "general", "X-Own: 1\r\n")
+        assert reply.all_fields() == [
+            ("Content-Type", "application/json"),
+            ("Cache-Control", "no-store"),
+            ("Retry-After", "7"),
+            ("X-Own", "1"),
+        ]
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {},
+        {"details": (Detail("first", "name", more={"a": "b"}), Detail("second", type="WARNING"))},
+        {"developer_message": "Not so", "allow": "GET"},
+        {"retry_after_s": 5, "cause": "c"},
+    ],
+)
+def test_an_error_that_is_returned_again_is_answered_like_a_new_one(own: dict[str, Any]) -> None:
+    shared = GatewayError(UPSTREAM_REFUSED, **own)
+    renamed = msgspec.structs.replace(UPSTREAM_REFUSED, message="Away")
+    for row in (UPSTREAM_REFUSED, renamed):
+        for family in ("general", "analytics"):
+            for request_id in (REQUEST_ID, str(uuid4())):
+                new, again = (error_reply(each, row, request_id, family) for each in (GatewayError(row, **own), shared))
+                assert (again.status, again.code, again.body, again.text) == (new.status, new.code, new.body, new.text)
+                data = check_envelope(again.status, again.all_fields(), again.body, foreign=False)["data"]
+                assert [each["id"][8:] for each in data.get("details", ())] == [request_id[8:]] * len(
+                    own.get("details", ())
+                )
 
 
 def test_a_row_that_replaces_another_is_not_taken_for_it() -> None:

@@ -99,17 +99,18 @@ def test_what_a_repeated_reply_says_of_caches_is_merged_too() -> None:
     assert reply.fields == [("Vary", "Accept, X-Api-Key"), ("Cache-Control", "private"), OWN]
 
 
-def test_lines_that_nobody_looks_at_any_more_stay_text() -> None:
+def test_lines_that_are_text_lack_only_what_belongs_to_the_request() -> None:
     x = exchange()
-    x.route, x.caller = route(privacy=PRIVACY, privacy_text="Vary: X-Api-Key\r\n"), caller()
-    reply = Reply(200, [], b"", source="upstream", text="Content-Type: application/json\r\n")
-    text = f"Content-Type: application/json\r\nVary: X-Api-Key\r\nX-Id: {REQUEST_ID}\r\n"
-    assert response_headers(reply, x, "X-Id").text == text
-    reply = Reply(200, [], b"", source="upstream", text="Content-Type: application/json\r\n")
+    x.route, x.caller = route(privacy=PRIVACY, own_set=(("X-Own", "1"),)), caller()
+    lines = "Content-Type: application/json\r\nVary: X-Api-Key\r\n"
+    for source in ("gateway", "upstream"):
+        reply = Reply(200, [], b"", source=source, text=lines)
+        assert response_headers(reply, x, "X-Id").text == f"{lines}X-Id: {REQUEST_ID}\r\n"
     x.claim, x.decision = (
         caller().claim,
         Decision(allowed=True, store="local", states=(WindowState(MINUTE, 299, 0.2, 0.0),)),
     )
     limits = 'X-RateLimit-Limit-Minute: 300\r\nRateLimit-Policy: "minute";q=300;w=60\r\n'
     left = 'X-RateLimit-Remaining-Minute: 299\r\nRateLimit: "minute";r=299;t=1\r\n'
-    assert response_headers(reply, x, "X-Id").text == text + limits + left
+    reply = Reply(200, [], b"", source="upstream", text=lines)
+    assert response_headers(reply, x, "X-Id").text == f"{lines}X-Id: {REQUEST_ID}\r\n{limits}{left}"

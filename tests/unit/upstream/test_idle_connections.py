@@ -26,7 +26,9 @@ class Connection:
 async def idle(*connections: Any, timeout_s: float = 60.0, now: float = 0.0) -> IdleConnections:
     kept = IdleConnections(timeout_s, Clock(lambda: now, lambda: now))
     for connection in connections:
-        kept.put(cast(Any, connection))
+        kept.append(cast(Any, connection))
+    kept.watch()
+    kept.watch()
     return kept
 
 

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from gateway.kernel.limits.ratelimit_headers import limit_fields, remaining_fields, remaining_text, retry_after_s
-from gateway.kernel.limits.token_bucket import Window, WindowState
+from gateway.kernel.limits.ratelimit_headers import limit_fields, limit_text, remaining_fields, retry_after_s
+from gateway.kernel.limits.token_bucket import Window, WindowState, claim
 
 MINUTE = Window("minute", 300, 60_000_000, "Minute")
 ODD = Window("burst", 5, 500_000, None)
@@ -53,4 +53,6 @@ def test_the_fields_as_text() -> None:
     one = WindowState(MINUTE, 299, 0.2, 0.0)
     unnamed = WindowState(msgspec.structs.replace(MINUTE, name=None), 5, 0.2, 0.0)
     for states in ((), (one,), (unnamed,), (one, unnamed)):
-        assert remaining_text(states) == "".join(f"{name}: {value}\r\n" for name, value in remaining_fields(states))
+        made = claim("k1", [state.window for state in states], fields=limit_fields([state.window for state in states]))
+        fields = [*made.fields, *remaining_fields(states)]
+        assert limit_text(made, states) == "".join(f"{name}: {value}\r\n" for name, value in fields)

@@ -105,15 +105,12 @@ async def test_its_end_is_no_fault_when_it_is_closed_already(alone: Alone) -> No
     assert alone.connection.lost.done()
 
 
-async def test_for_a_caller_that_has_left_no_stream_begins(alone: Alone) -> None:
+@pytest.mark.parametrize("late", [CHUNKED, reply()])
+async def test_a_caller_that_leaves_ends_it(alone: Alone, late: bytes) -> None:
+    """At once: what still arrives belongs to no other caller."""
     alone.begin(call(buffer_bytes=0)).cancel()
-    alone.connection.data_received(CHUNKED)
-    assert alone.connection.state is UpstreamConnectionState.RECEIVING
-
-
-async def test_a_whole_reply_to_a_caller_that_has_left_is_the_last(alone: Alone) -> None:
-    alone.begin(call()).cancel()
-    alone.connection.data_received(reply())
+    assert alone.connection.state is UpstreamConnectionState.CLOSED
+    alone.connection.data_received(late)
     assert alone.owner.seen == ["discarded"]
 
 

@@ -5,9 +5,11 @@ import math
 import time
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 
 from gateway.kernel.clock import Clock
+from gateway.upstream.call import Call
 from gateway.upstream.http1.deadlines import Deadline, Deadlines
 from tests.clocks import ManualClock
 from tests.fakes import turn
@@ -82,6 +84,17 @@ async def test_an_ended_deadline_drops_its_callback(deadline: Deadline, expired:
     assert not expired.is_set()
 
 
+class Sent(msgspec.Struct):
+    """A request that was sent in one write."""
+
+    call: Call
+    sent_at: float
+
+
+def sent(made: Call, at: float = 100.0) -> Sent:
+    return Sent(made, at)
+
+
 class TestDeadlines:
     """The deadlines of a call with 2 s to the first byte and 5 s in total, sent at 100."""
 
@@ -103,58 +116,58 @@ class TestDeadlines:
     async def test_a_stream_lasts_as_long_as_the_upstream_is_not_silent(
         self, time: ManualClock, deadlines: Deadlines
     ) -> None:
-        deadlines.sent(self.CALL, 100)
+        deadlines.sent(sent(self.CALL))
         deadlines.head_arrived()
         deadlines.streams(3)
         for _ in range(9):
-            assert deadlines.at == time.clock.monotonic() + 3
+            assert deadlines.due() == time.clock.monotonic() + 3
             time.advance(2.9)
             deadlines.heard()
         assert deadlines.reason(self.CALL, uploading=False) == "the reply went silent for 3 s"
 
     async def test_an_unread_stream_suspends_the_time_out(self, time: ManualClock, deadlines: Deadlines) -> None:
-        deadlines.sent(self.CALL, 100)
+        deadlines.sent(sent(self.CALL))
         deadlines.streams(3)
         deadlines.unread(waiting=True)
-        assert deadlines.at == math.inf
+        assert deadlines.due() == math.inf
         deadlines.heard()  # what was on its way
-        assert deadlines.at == math.inf
+        assert deadlines.due() == math.inf
         time.advance(600)
         deadlines.unread(waiting=False)
-        assert deadlines.at == 703
+        assert deadlines.due() == 703
 
     async def test_a_stream_while_the_request_still_goes_out(self, time: ManualClock, deadlines: Deadlines) -> None:
         """A wait for the client is no silence of the upstream; a wait for the upstream to accept data is."""
         deadlines.sending(self.CALL)
         deadlines.streams(3)
-        assert deadlines.at == math.inf
+        assert deadlines.due() == math.inf
         deadlines.blocked()
-        assert deadlines.at == 103
+        assert deadlines.due() == 103
         time.advance(2)
         deadlines.unblocked()
-        assert deadlines.at == math.inf
+        assert deadlines.due() == math.inf
         deadlines.all_sent(answered=True)
-        assert deadlines.at == 105
+        assert deadlines.due() == 105
 
     async def test_a_stream_leaves_nothing_to_the_next_call(self, deadlines: Deadlines) -> None:
         deadlines.sending(self.CALL)
         deadlines.streams(3)
         deadlines.unread(waiting=True)
-        deadlines.sent(self.CALL, 100)
-        assert deadlines.at == 102
+        deadlines.sent(sent(self.CALL))
+        assert deadlines.due() == 102
         deadlines.head_arrived()
-        assert deadlines.at == 105
+        assert deadlines.due() == 105
         deadlines.sending(self.CALL)
         deadlines.streams(3)
         deadlines.all_sent(answered=True)
-        assert deadlines.at == 103
+        assert deadlines.due() == 103
 
     async def test_a_request_that_is_sent_in_one_write(self, deadlines: Deadlines) -> None:
-        deadlines.sent(self.CALL, 100)
-        assert deadlines.at == 102
+        deadlines.sent(sent(self.CALL))
+        assert deadlines.due() == 102
         assert deadlines.reason(self.CALL, uploading=False) == "no reply within 2 s"
         deadlines.head_arrived()
-        assert deadlines.at == 105
+        assert deadlines.due() == 105
 
     async def test_the_time_that_the_upstream_takes_to_accept_a_request_counts(
         self, time: ManualClock, deadlines: Deadlines
@@ -163,12 +176,12 @@ class TestDeadlines:
         deadlines.sending(self.CALL)
         for at in (102, 103.5, 105):
             deadlines.blocked()
-            assert deadlines.at == at
+            assert deadlines.due() == at
             time.advance(1.5)
             deadlines.unblocked()
-            assert deadlines.at == math.inf
+            assert deadlines.due() == math.inf
         deadlines.blocked()
-        assert deadlines.at == 105  # 0.5 s of the total are left
+        assert deadlines.due() == 105  # 0.5 s of the total are left
         assert deadlines.reason(self.CALL, uploading=True) == "the request was not taken for 2 s"
         time.advance(0.5)
         assert deadlines.reason(self.CALL, uploading=True) == "no end of the reply within 5 s"
@@ -180,9 +193,9 @@ class TestDeadlines:
         deadlines.unblocked()
         time.advance(60)
         deadlines.all_sent(answered=False)
-        assert deadlines.at == 163
+        assert deadlines.due() == 163
         deadlines.head_arrived()
-        assert deadlines.at == 165
+        assert deadlines.due() == 165
 
     @pytest.mark.parametrize("unblocked", [True, False])
     async def test_an_answer_in_between_gives_no_more_time(
@@ -194,15 +207,38 @@ class TestDeadlines:
         if unblocked:
             deadlines.unblocked()
         deadlines.all_sent(answered=True)
-        assert deadlines.at == 105
+        assert deadlines.due() == 105
 
     async def test_no_reply_has_more_time_than_the_whole_call(self, deadlines: Deadlines) -> None:
-        deadlines.sent(call(first_byte_s=9.0, total_s=5.0), 100)
-        assert deadlines.at == 105
+        deadlines.sent(sent(call(first_byte_s=9.0, total_s=5.0)))
+        assert deadlines.due() == 105
 
     async def test_the_timer_of_an_earlier_call_serves_a_later_one(self, deadlines: Deadlines) -> None:
-        deadlines.sent(self.CALL, 100)
+        deadlines.sent(sent(self.CALL))
         timer = deadlines._timer
-        deadlines.sent(self.CALL, 103)
-        assert deadlines.at == 105
+        deadlines.sent(sent(self.CALL, 103))
+        assert deadlines.due() == 105
         assert deadlines._timer is timer
+
+    async def test_a_timer_is_far_enough_for_calls_with_as_much_time(self, deadlines: Deadlines) -> None:
+        assert deadlines.ahead_s == math.inf
+        deadlines.sent(sent(self.CALL))
+        assert deadlines.ahead_s == 2.0
+        deadlines.request = None
+        assert deadlines.due() == math.inf
+        deadlines.request = sent(self.CALL, 101)  # as it is enough for it
+        assert deadlines.due() == 103
+        deadlines.sent(sent(call(first_byte_s=0.5), 100))
+        assert deadlines.ahead_s == 0.5
+        deadlines.cancel()
+        assert (deadlines.ahead_s, deadlines.due()) == (math.inf, math.inf)
+
+    async def test_a_timer_that_fires_early_is_set_for_the_request_under_way(self) -> None:
+        expired = asyncio.Event()
+        deadlines = Deadlines(expired.set, CLOCK, asyncio.get_running_loop())
+        deadlines.sent(sent(call(first_byte_s=0.01), time.monotonic()))
+        began = time.monotonic()
+        deadlines.request = sent(call(first_byte_s=0.05), began)
+        await expired.wait()
+        assert time.monotonic() >= began + 0.05
+        assert deadlines.reason(call(first_byte_s=0.05), uploading=False) == "no reply within 0.05 s"

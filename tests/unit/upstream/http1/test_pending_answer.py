@@ -55,18 +55,26 @@ async def test_a_body_that_was_answered_is_kept_no_longer(*, early: bool) -> Non
     assert made.body == b""
 
 
-@pytest.mark.parametrize("driven", ["by a task", "before it is awaited"])
-async def test_whoever_is_cancelled_gives_the_call_up(driven: str) -> None:
+@pytest.mark.parametrize("when", ["before the answer", "behind the answer"])
+async def test_whoever_is_cancelled_gives_the_call_up(when: str) -> None:
     connection = Connection()
     pending, made = sent(connection, b"body")
-    if driven != "by a task":
-        pending.cancel()
     waiting = asyncio.create_task(awaited(pending))
     await asyncio.sleep(0)
+    if when == "behind the answer":
+        pending.set_result(ANSWER)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    assert (connection.seen, made.body) == ([pending], b"body")
+    assert set(map(id, connection.seen)) == {id(pending)}
+    assert made.body == b"body"
+
+
+def test_cancelling_gives_up_what_is_not_answered_yet() -> None:
+    connection = Connection()
+    pending, _ = sent(connection)
+    assert [pending.cancel(), pending.cancel()] == [True, False]
+    assert connection.seen == [pending]
 
 
 async def test_a_failure_is_raised_when_the_call_may_not_be_sent_again() -> None:

@@ -16,7 +16,7 @@ from gateway.kernel.faults import (
     GatewayError,
 )
 from gateway.net.waiter import Waiter
-from gateway.upstream.call import Answer, Call
+from gateway.upstream.call import Call
 from gateway.upstream.http1.upgrade import UpgradeReader
 from gateway.upstream.tunnel import Tunnel
 from tests.fakes import End, RawBackend, Step, reply, script, until
@@ -139,13 +139,10 @@ class RecordingConnection:
     def resume_writing(self) -> None:
         self.seen.append("resume")
 
-    def abandon(self) -> None:
-        self.seen.append("abandon")
 
-
-def reading(waiter: Waiter[Answer] | None = None) -> tuple[UpgradeReader, RecordingConnection]:
+def reading() -> tuple[UpgradeReader, RecordingConnection]:
     both: Any = RecordingConnection()
-    return UpgradeReader(both, both, waiter or Waiter(), handshake(), "t", lambda: True), both
+    return UpgradeReader(both, both, Waiter(), handshake(), "t", lambda: True), both
 
 
 def test_flow_control_is_left_to_the_connection() -> None:
@@ -159,11 +156,3 @@ def test_nothing_is_read_for_a_connection_that_has_failed() -> None:
     reader, connection = reading()
     reader.data_received(EARLY_HINTS + SWITCHES)
     assert connection.seen == ["reader", EARLY_HINTS.decode()]
-
-
-def test_a_switch_after_the_call_was_given_up_opens_nothing() -> None:
-    waiter: Waiter[Answer] = Waiter()
-    waiter.cancel()
-    reader, connection = reading(waiter)
-    reader.data_received(SWITCHES)
-    assert connection.seen == ["reader", "abandon"]
