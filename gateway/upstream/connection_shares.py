@@ -144,8 +144,13 @@ class ConnectionShares:
     def give_back(self, share: CallerShare) -> None:
         """Count one connection less, or pass it to the call of the same caller that has waited longest."""
         share.used -= 1
-        if share.waiting:
-            self._pass_on(share, share.waiting)
+        while share.waiting:
+            waiting = share.waiting.popleft()
+            self.waiting -= 1
+            if not waiting.done():
+                share.used += 1
+                waiting.set_result(None)
+                return
 
     def may_stream(self, connection: SharedConnection) -> bool:
         """Count a connection that passes on a body while it arrives.
@@ -162,22 +167,10 @@ class ConnectionShares:
         share = connection.share
         if share is not None:
             connection.share = None
-            share.used -= 1  # `give_back`, for every call
-            if share.waiting:
-                self._pass_on(share, share.waiting)
+            self.give_back(share)
         if connection.streams:
             self._streams -= 1
             connection.streams = False
-
-    def _pass_on(self, share: CallerShare, queue: "deque[asyncio.Future[None]]") -> None:
-        """Give what a call has given back to one of the `queue`."""
-        while queue:
-            waiting = queue.popleft()
-            self.waiting -= 1
-            if not waiting.done():
-                share.used += 1
-                waiting.set_result(None)
-                return
 
     def _spent(self, why: str) -> GatewayError:
         return GatewayError(

@@ -126,12 +126,12 @@ class Target:
             shares = self._shares
             share = shares.by_caller.get(call.caller) or shares.of(call.caller)
             if share.used < shares.most_of_a_caller:
-                now = self._clock.monotonic()
-                connection = self._idle.take(now)
-                if connection is not None:
+                now, connection = self._clock.monotonic(), self._idle.pop()
+                if connection.usable(now):
                     share.used += 1
                     connection.share = share
                     return connection.begin(call, b"", now)
+                connection.abandon()
         return self._send(call, first)
 
     async def _send(self, call: Call, first: bytes | None) -> Answer:
@@ -167,7 +167,12 @@ class Target:
         return self._shares.may_stream(connection)
 
     def release(self, connection: UpstreamConnection, idle_hint_s: float | None) -> None:
-        self._shares.ended(connection)
+        share = connection.share
+        if share is None or share.waiting or connection.streams:
+            self._shares.ended(connection)
+        else:  # the same, for nearly every call
+            connection.share = None
+            share.used -= 1
         now, timeout_s = self._clock.monotonic(), self._idle_timeout_s
         expires_at = now + (timeout_s if idle_hint_s is None else min(idle_hint_s, timeout_s))
         if expires_at > connection.ends_at:
