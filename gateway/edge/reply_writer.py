@@ -9,8 +9,6 @@ import struct
 from collections.abc import Awaitable, Iterable, Iterator
 from typing import Any
 
-from aiohttp.streams import EMPTY_PAYLOAD
-
 from gateway.edge.request_reader import RequestReader
 from gateway.edge.response_head import head_bytes, whole_head
 from gateway.edge.upgrade import TunnelBytes, switching_head
@@ -53,13 +51,12 @@ class ReplyWriter(RequestReader):
             x is None
             or transport is None
             or self._paused
-            or self._http10
             or len(body) > _SMALL_BYTES
             or reply.stream is not None
             or reply.length is not None
             or reply.status in UNFRAMED
             or x.method == "HEAD"
-            or not (self._payload is EMPTY_PAYLOAD or self._payload.is_eof())
+            or not (self._alone or (self._payload.is_eof() and not self._http10))
             or transport.is_closing()
         ):
             return self._send_in_time(reply)

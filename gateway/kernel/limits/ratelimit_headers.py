@@ -58,11 +58,12 @@ def remaining_fields(states: Sequence[WindowState]) -> list[tuple[str, str]]:
 def limit_text(claim: Claim, states: Sequence[WindowState]) -> str:
     """Return the fields of `claim` and `remaining_fields` as lines with CR and LF."""
     if len(states) == 1 and (name := (window := (only := states[0]).window).name):  # nearly every plan
-        left, full_s = only.remaining, ceil(only.full_s)
-        remaining = f'X-RateLimit-Remaining-{name}: {left}\r\nRateLimit: "{window.id}";r={left};t={full_s}\r\n'
-    else:
-        remaining = as_text(remaining_fields(states))
-    return claim.text + remaining
+        left, policy = str(only.remaining), window.id
+        return (
+            f"{claim.text}X-RateLimit-Remaining-{name}: {left}\r\n"
+            f'RateLimit: "{policy}";r={left};t={ceil(only.full_s)}\r\n'
+        )
+    return claim.text + as_text(remaining_fields(states))
 
 
 def _shared_names(windows: Sequence[Window]) -> set[str]:
