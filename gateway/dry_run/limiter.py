@@ -29,7 +29,7 @@ class PeekingLimiter:
             known = await self._limiter.decide(Claim(keys, windows, 0, claim.fields))
             store, now_us = known.store, self._clock.monotonic() * 1e6
             for key, state in zip(keys, known.states, strict=False):
-                scratch.add(key, round(now_us + state.full_s * 1e6), state.window.emission_us)
+                scratch.add(key, round(now_us) + state.full_us, state.window.emission_us)
         charges = charged(claim.postings)
         for posting, read in zip(charges, await self._limiter.read(charges), strict=True):
             scratch.memory_quotas.begin(posting, read.used)

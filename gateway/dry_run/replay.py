@@ -206,7 +206,7 @@ def _refusal(route: str | None, decision: Decision) -> CallOutcome:
     if decision.spent:
         fault = decision.spent[0].meter.fault
         return CallOutcome(route, fault.status, fault.name, tuple(state.meter.id for state in decision.spent))
-    short = tuple(state.window.id for state in decision.states if state.retry_s > 0)
+    short = tuple(state.window.id for state in decision.states if state.retry_us)
     return CallOutcome(route, RATE_LIMITED.status, RATE_LIMITED.name, short)
 
 

@@ -70,4 +70,4 @@ class FailurePolicy:
 
 
 def _as_if_fresh(window: Window, cost: int) -> WindowState:
-    return WindowState(window, max(window.burst - cost, 0), cost * window.emission_us / 1e6, 0.0)
+    return WindowState(window, max(window.burst - cost, 0), cost * window.emission_us, 0)

@@ -21,6 +21,8 @@ _LIMIT_NAMES = {
     "organization": "Your organisation's limit",
     "route": "The limit of all callers of this route",
 }
+_TENTH_US = 100_000
+"""A tenth of a second."""
 _UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"))
 _SPAN_NAMES = {1.0: "second", 60.0: "minute", 3600.0: "hour", 86400.0: "day"}
 
@@ -41,13 +43,13 @@ def limit_error(decision: Decision, cost: int) -> GatewayError:
         return _quota_error(decision)
     if len(decision.states) == 1:  # nearly always
         state = decision.states[0]
-        alike = state.window, state.used, cost, _tenths(state.retry_s, 1)
+        alike = state.window, state.used, cost, -(-state.retry_us // _TENTH_US)
         return _alike.get(alike) or _alike.keep(alike, _rate_error(decision.states, cost))
     return _rate_error(decision.states, cost)
 
 
 def _rate_error(states: Sequence[WindowState], cost: int) -> GatewayError:
-    spent = sorted([state for state in states if state.retry_s > 0], key=lambda state: -state.retry_s)
+    spent = sorted([state for state in states if state.retry_us], key=lambda state: -state.retry_us)
     details = tuple([_window_detail(state, cost) for state in spent])
     return GatewayError(RATE_LIMITED, details=details, retry_after_s=retry_after_s(spent))
 
@@ -114,12 +116,8 @@ def _wait(seconds: float) -> str:
     unit_s, name = 1, "seconds"
     if seconds > 2 * _UNITS[-1][0]:
         unit_s, name = next(unit for unit in _UNITS if seconds > 2 * unit[0])
-    return f"{_tenths(seconds, unit_s) / 10:.10g} {name}"
-
-
-def _tenths(seconds: float, unit_s: int) -> int:
-    """Return a duration in tenths of a unit of `unit_s` seconds, rounded up from whole microseconds."""
-    return -(-round(seconds * 1e6) // (unit_s * 100_000))
+    tenths = -(-round(seconds * 1e6) // (unit_s * _TENTH_US))
+    return f"{tenths / 10:.10g} {name}"
 
 
 def _span(per_us: int) -> str:

@@ -69,7 +69,7 @@ def exchanges(draw: st.DrawFn, kind: dict[str, Any]) -> Exchange:
     )
     if "allowed" in kind:
         left = draw(remaining)
-        states = () if left is None else (WindowState(MINUTE, left, 0.2, 0.0),)
+        states = () if left is None else (WindowState(MINUTE, left, 200_000, 0),)
         x.decision = Decision(allowed=kind["allowed"], store="local", states=states)
     if "target" in kind:
         x.call, x.answer = call(), Answer(kind["status"], [], b"", None, 0, kind["target"])

@@ -1,7 +1,6 @@
 """Makes the fields X-RateLimit-* and those of draft-ietf-httpapi-ratelimit-headers-10."""
 
 from collections.abc import Sequence
-from math import ceil
 
 from gateway.kernel.http.response_headers import as_text
 from gateway.kernel.limits.token_bucket import Claim, Window, WindowState
@@ -36,7 +35,7 @@ def remaining_fields(states: Sequence[WindowState]) -> list[tuple[str, str]]:
         only = states[0]
         return [
             (f"X-RateLimit-Remaining-{name}", f"{only.remaining}"),
-            ("RateLimit", f'"{only.window.id}";r={only.remaining};t={ceil(only.full_s)}'),
+            ("RateLimit", f'"{only.window.id}";r={only.remaining};t={_whole_s(only.full_us)}'),
         ]
     fields: list[tuple[str, str]] = []
     tightest: dict[str, WindowState] = {}
@@ -44,25 +43,24 @@ def remaining_fields(states: Sequence[WindowState]) -> list[tuple[str, str]]:
     for state in states:
         if name := state.window.name:
             other = tightest.get(name)
-            if other is None or (state.remaining, -state.full_s) < (other.remaining, -other.full_s):
+            if other is None or (state.remaining, -state.full_us) < (other.remaining, -other.full_us):
                 tightest[name] = state
     for name, state in tightest.items():
         if name in several:
             fields.append((f"X-RateLimit-Limit-{name}", f"{state.window.max}"))
         fields.append((f"X-RateLimit-Remaining-{name}", f"{state.remaining}"))
     if states:
-        fields.append(("RateLimit", ", ".join([f'"{s.window.id}";r={s.remaining};t={ceil(s.full_s)}' for s in states])))
+        fields.append(
+            ("RateLimit", ", ".join([f'"{s.window.id}";r={s.remaining};t={_whole_s(s.full_us)}' for s in states]))
+        )
     return fields
 
 
 def limit_text(claim: Claim, states: Sequence[WindowState]) -> str:
     """Return the fields of `claim` and `remaining_fields` as lines with CR and LF."""
     if len(states) == 1 and (name := (window := (only := states[0]).window).name):  # nearly every plan
-        left, policy = str(only.remaining), window.id
-        return (
-            f"{claim.text}X-RateLimit-Remaining-{name}: {left}\r\n"
-            f'RateLimit: "{policy}";r={left};t={ceil(only.full_s)}\r\n'
-        )
+        left, full_s = str(only.remaining), -(-only.full_us // 1_000_000)
+        return f'{claim.text}X-RateLimit-Remaining-{name}: {left}\r\nRateLimit: "{window.id}";r={left};t={full_s}\r\n'
     return claim.text + as_text(remaining_fields(states))
 
 
@@ -73,4 +71,9 @@ def _shared_names(windows: Sequence[Window]) -> set[str]:
 
 def retry_after_s(states: Sequence[WindowState]) -> int:
     """Return the whole seconds, 1 or more and never before the next token, after which the call fits every window."""
-    return max(1, ceil(max((state.retry_s for state in states), default=0.0)))
+    return max(1, _whole_s(max((state.retry_us for state in states), default=0)))
+
+
+def _whole_s(us: int) -> int:
+    """Return a duration in seconds, rounded up."""
+    return -(-us // 1_000_000)

@@ -34,16 +34,10 @@ from gateway.kernel.memo import Memo
 
 Store: TypeAlias = Literal["local", "redis", "cache", "fallback", "allow", "none"]
 """The decider: memory, Redis, a remembered refusal of Redis, memory or nobody while Redis is away, or nobody."""
-
-
 LimitOwner: TypeAlias = Literal["key", "organization", "route"]
 """The owner of a bucket: one key (or address), all keys of an organisation, or all callers."""
-
-
 Guarantee: TypeAlias = Literal["burst", "any-window"]
 """What a limit guarantees: law 2."""
-
-
 OnFailure: TypeAlias = Literal["local", "allow", "deny"]
 """What a limit does while Redis is away: count this gateway's share of it, not count, refuse."""
 
@@ -156,21 +150,31 @@ def claim(bucket: str, windows: Sequence[Window], cost: int = 1, fields: tuple[t
 
 
 class WindowState(msgspec.Struct, gc=False):
-    """What is left of a window after a decision. Times in seconds from now.
+    """What is left of a window after a decision. Times in whole microseconds from now.
 
     `remaining` is whole tokens, never negative, and 0 for a window that refused.
-    `full_s` is when the bucket is full again, `retry_s` when this call would fit (0.0 when it does now).
+    `full_us` is when the bucket is full again, `retry_us` when this call would fit (0 when it does now).
     """
 
     window: Window
     remaining: int
-    full_s: float
-    retry_s: float
+    full_us: int
+    retry_us: int
+
+    @property
+    def full_s(self) -> float:
+        """When the bucket is full again, in seconds."""
+        return self.full_us / 1e6
+
+    @property
+    def retry_s(self) -> float:
+        """When this call would fit, in seconds."""
+        return self.retry_us / 1e6
 
     @property
     def used(self) -> int:
         """Tokens that were taken and have not come back yet. Begun ones count as whole."""
-        return -(-round(self.full_s * 1e6) // self.window.emission_us)
+        return -(-self.full_us // self.window.emission_us)
 
 
 class Decision(msgspec.Struct):
@@ -192,9 +196,10 @@ class Decision(msgspec.Struct):
     @property
     def refused_by(self) -> tuple[str, ...]:
         """The ids of the limits and quotas that refuse the call."""
-        if len(self.states) == 1 and self.states[0].retry_s > 0 and not self.spent:  # nearly always: the same as below
-            return (self.states[0].window.id,)
-        windows = [state.window.id for state in self.states if state.retry_s > 0]
+        states = self.states
+        if len(states) == 1 and states[0].retry_us and not self.spent:  # nearly always: the same as below
+            return (states[0].window.id,)
+        windows = [state.window.id for state in states if state.retry_us]
         return (*windows, *[state.meter.id for state in self.spent])
 
 
@@ -235,10 +240,7 @@ def decide(
 
 
 def decide_alone(tat_us: int, window: Window, claim: Claim, now_us: int, store: Store) -> tuple[int, Decision]:
-    """Do what `decide` and `decision` do for a claim whose `window` is `alone`. Return its time and the decision.
-
-    The time of a full bucket is now, whatever it was.
-    """
+    """Do what `decide` and `decision` do for a claim that is `alone`. The time of a bucket that is full is now."""
     cost_us, full_us = claim.alone_us, window.full_us
     used_us = cost_us + (tat_us - now_us) if tat_us > now_us else cost_us
     if used_us <= full_us:
@@ -252,7 +254,7 @@ def decide_alone(tat_us: int, window: Window, claim: Claim, now_us: int, store: 
 def granted(store: Store, window: Window, used_us: int) -> Decision:
     """Return the decision that lets a call through its only window, in which `used_us` is used after the call."""
     remaining = (window.full_us - used_us) // window.emission_us
-    return Decision(True, store, (WindowState(window, remaining, used_us / 1e6, 0.0),))  # noqa: FBT003 - a name costs
+    return Decision(True, store, (WindowState(window, remaining, used_us, 0),))  # noqa: FBT003 - a name costs
 
 
 def carry(tat_us: int, old_emission_us: int, emission_us: int, now_us: int) -> int:
@@ -286,14 +288,13 @@ def decision(
 
 def _state(window: Window, used_us: int, cost_us: int, *, allowed: bool) -> WindowState:
     """Return what is left of a window of which `used_us` is used, for a call that was decided as `allowed`."""
-    if used_us < 0:
-        used_us = 0
+    used_us = max(used_us, 0)
     free_us = window.full_us - used_us
     if not allowed and cost_us > free_us:
         return _refusing(window, used_us, cost_us)
-    return WindowState(window, free_us // window.emission_us, used_us / 1e6, 0.0)
+    return WindowState(window, free_us // window.emission_us, used_us, 0)
 
 
 def _refusing(window: Window, used_us: int, cost_us: int) -> WindowState:
     """Return what is left of a window that refuses a call, because `used_us` is used and `cost_us` more do not fit."""
-    return WindowState(window, 0, used_us / 1e6, (used_us + cost_us - window.full_us) / 1e6)
+    return WindowState(window, 0, used_us, used_us + cost_us - window.full_us)

@@ -54,8 +54,8 @@ def counted() -> Counted:
     return Counted()
 
 
-def decided(remaining: int, retry_s: float = 0.0) -> Decision:
-    return Decision(not retry_s, "local", (WindowState(MINUTE, remaining, 1.0, retry_s),))
+def decided(remaining: int, retry_us: int = 0) -> Decision:
+    return Decision(not retry_us, "local", (WindowState(MINUTE, remaining, 1_000_000, retry_us),))
 
 
 def answered(**changes: object) -> Exchange:
@@ -117,7 +117,7 @@ def test_a_call_without_an_answer_is_not_taken_for_a_refusal(counted: Counted) -
 
 def test_what_refuses_a_key_is_counted_by_limit(counted: Counted) -> None:
     meter = Meter("encodings", "count", 5, "key", RATE_LIMITED)
-    refused = decided(0, retry_s=3.0)
+    refused = decided(0, retry_us=3_000_000)
     refused.spent = (MeterState(meter, 5, None),)
     x = answered(decision=refused, call=None, answer=None, error=GatewayError(RATE_LIMITED))
     counted.count(x, 429, "gateway", 0.001)
@@ -132,7 +132,7 @@ def test_what_refuses_a_key_is_counted_by_limit(counted: Counted) -> None:
 
 
 def test_a_key_that_one_limit_refuses_is_counted_by_that(counted: Counted) -> None:
-    refused = decided(0, retry_s=3.0)
+    refused = decided(0, retry_us=3_000_000)
     counted.count(answered(decision=refused, call=None, answer=None), 429, "gateway", 0.001)
     refusals = counted.rows("refusal")
     assert {name: requests(counts) for name, counts in refusals.items()} == {("acme-ci", refused.refused_by[0]): 1}

@@ -47,7 +47,7 @@ def test_every_field_of_an_access_record() -> None:
     x.body.received = 9
     spent = MeterState(Meter("jobs", "count", 5, "key", UPSTREAM_REFUSED), 5, None)
     x.decision = Decision(
-        allowed=False, store="redis", states=(WindowState(MINUTE, 299, 0.2, 0.0),), shadows=(MINUTE,), spent=(spent,)
+        allowed=False, store="redis", states=(WindowState(MINUTE, 299, 200_000, 0),), shadows=(MINUTE,), spent=(spent,)
     )
     x.reply = Reply(503, [], b"12345", code=1004, upstream_request_id="theirs")
     assert Recording().record(x) == FIELDS

@@ -50,7 +50,7 @@ class Recording:
 
 def served(**changes: Any) -> Exchange:
     x = exchange(route=route(), caller=caller(), upstream_s=0.004, limiter_s=0.0001, **changes)
-    x.decision = Decision(allowed=True, store="local", states=(WindowState(MINUTE, 299, 0.2, 0.0),))
+    x.decision = Decision(allowed=True, store="local", states=(WindowState(MINUTE, 299, 200_000, 0),))
     x.answer = Answer(200, [], b"{}", None, 2, "127.0.0.1:3000")
     x.reply, x.sent_bytes = Reply(200, [], b"12345", source="upstream"), 5
     return x

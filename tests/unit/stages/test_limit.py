@@ -23,7 +23,7 @@ def refused(*states: WindowState, cost: int = 1) -> GatewayError:
 
 
 def test_a_refused_call_names_the_windows_that_are_spent_and_when_to_come_back() -> None:
-    error = refused(WindowState(MINUTE, 7, 58.0, 0.0), WindowState(ODD, 0, 2.5, 0.45))
+    error = refused(WindowState(MINUTE, 7, 58_000_000, 0), WindowState(ODD, 0, 2_500_000, 450_000))
     assert error.retry_after_s == 1
     assert [detail.text for detail in error.details] == [
         "Your limit of 5 per 2.5 seconds (burst) has no room for this call: 5 of 5 at once are used, this call costs 1, and it fits in 0.5 seconds."
@@ -31,16 +31,16 @@ def test_a_refused_call_names_the_windows_that_are_spent_and_when_to_come_back()
 
 
 def test_a_refusal_reports_the_used_tokens_and_the_cost_of_the_call() -> None:
-    error = refused(WindowState(MINUTE, 0, 59.5, 0.3), cost=5)
+    error = refused(WindowState(MINUTE, 0, 59_500_000, 300_000), cost=5)
     assert "per minute (minute)" in error.details[0].text
     assert "298 of 300 at once are used, this call costs 5, and it fits in 0.3 seconds." in error.details[0].text
 
 
 def test_the_tightest_window_comes_first_and_names_its_owner() -> None:
     error = refused(
-        WindowState(ODD, 0, 2.5, 0.5),
-        WindowState(SHARED, 0, 86_227.0, 172.0),
-        WindowState(OF_ROUTE, 0, 864_000.0, 432_000.0),
+        WindowState(ODD, 0, 2_500_000, 500_000),
+        WindowState(SHARED, 0, 86_227_000_000, 172_000_000),
+        WindowState(OF_ROUTE, 0, 864_000_000_000, 432_000_000_000),
         cost=2,
     )
     assert error.retry_after_s == 432_000
@@ -53,15 +53,15 @@ def test_the_tightest_window_comes_first_and_names_its_owner() -> None:
 
 
 def test_refusals_with_the_same_texts_are_one_error_and_others_are_not() -> None:
-    error = refused(WindowState(MINUTE, 0, 60.0, 0.11))
-    assert refused(WindowState(msgspec.structs.replace(MINUTE), 0, 59.9, 0.2)) is error
+    error = refused(WindowState(MINUTE, 0, 60_000_000, 110_000))
+    assert refused(WindowState(msgspec.structs.replace(MINUTE), 0, 59_900_000, 200_000)) is error
     others = [
-        refused(WindowState(ODD, 0, 2.5, 0.11)),
-        refused(WindowState(msgspec.structs.replace(MINUTE, max=301), 0, 60.0, 0.11)),
-        refused(WindowState(MINUTE, 0, 59.8, 0.11)),
-        refused(WindowState(MINUTE, 0, 60.0, 0.11), cost=2),
-        refused(WindowState(MINUTE, 0, 60.0, 0.21)),
-        refused(WindowState(MINUTE, 0, 60.0, 0.11), WindowState(ODD, 0, 2.5, 0.1)),
+        refused(WindowState(ODD, 0, 2_500_000, 110_000)),
+        refused(WindowState(msgspec.structs.replace(MINUTE, max=301), 0, 60_000_000, 110_000)),
+        refused(WindowState(MINUTE, 0, 59_800_000, 110_000)),
+        refused(WindowState(MINUTE, 0, 60_000_000, 110_000), cost=2),
+        refused(WindowState(MINUTE, 0, 60_000_000, 210_000)),
+        refused(WindowState(MINUTE, 0, 60_000_000, 110_000), WindowState(ODD, 0, 2_500_000, 100_000)),
     ]
     assert len({each.details for each in (error, *others)}) == 1 + len(others)
     assert (error.__traceback__, error.kept()) == (None, error)
@@ -70,8 +70,8 @@ def test_refusals_with_the_same_texts_are_one_error_and_others_are_not() -> None
 @given(st.integers(1, 10**14))
 def test_a_wait_has_one_text_and_one_retry_for_all_of_its_tenths_of_a_second(retry_us: int) -> None:
     latest_us = -(-retry_us // 100_000) * 100_000
-    several = (WindowState(ODD, 0, 2.5, 0.000001),)  # nothing is remembered of two windows
-    exact, latest = (refused(WindowState(MINUTE, 0, 60.0, us / 1e6), *several) for us in (retry_us, latest_us))
+    several = (WindowState(ODD, 0, 2_500_000, 1),)  # nothing is remembered of two windows
+    exact, latest = (refused(WindowState(MINUTE, 0, 60_000_000, us), *several) for us in (retry_us, latest_us))
     assert (exact.details[0], exact.retry_after_s) == (latest.details[0], latest.retry_after_s)
     assert exact.retry_after_s == -(-retry_us // 1_000_000)
 
@@ -88,7 +88,11 @@ def test_a_wait_has_one_text_and_one_retry_for_all_of_its_tenths_of_a_second(ret
     ],
 )
 def test_waits_are_rounded_up(retry_s: float, message: str) -> None:
-    assert refused(WindowState(MINUTE, 0, 60.0, retry_s)).details[0].text.endswith(f"fits in {message}.")
+    assert (
+        refused(WindowState(MINUTE, 0, 60_000_000, round(retry_s * 1e6)))
+        .details[0]
+        .text.endswith(f"fits in {message}.")
+    )
 
 
 MONTHLY = Meter("encodings", "count", 3, "key", QUOTA_SPENT, monthly=True)
@@ -120,7 +124,7 @@ def test_an_exhausted_quota_reports_its_use_and_when_it_opens(state: MeterState,
 
 
 def test_the_first_of_several_names_the_fault_and_all_are_reported() -> None:
-    window = WindowState(MINUTE, 0, 60.0, 7200.0)
+    window = WindowState(MINUTE, 0, 60_000_000, 7_200_000_000)
     error = over(MeterState(AT_ONCE, 5, 7.0), MeterState(LEVEL, 2, 3600.0), states=(window,))
     assert (error.fault, error.retry_after_s, len(error.details)) == (CONCURRENCY_EXCEEDED, 7200, 2)
     assert error.cause == "concurrency, queued"

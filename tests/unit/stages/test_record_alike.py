@@ -46,7 +46,7 @@ def written(*exchanges: Exchange) -> tuple[Any, ...]:
 
 def decided(**changes: Any) -> Exchange:
     x = served()
-    fields: dict[str, Any] = {"allowed": True, "store": "local", "states": (WindowState(MINUTE, 7, 0.2, 0.0),)}
+    fields: dict[str, Any] = {"allowed": True, "store": "local", "states": (WindowState(MINUTE, 7, 200_000, 0),)}
     x.decision = Decision(**(fields | changes))
     return x
 

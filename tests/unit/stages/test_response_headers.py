@@ -21,7 +21,7 @@ def test_a_known_caller_gets_its_remaining_limits() -> None:
     x = exchange()
     x.claim, x.decision = (
         caller().claim,
-        Decision(allowed=True, store="local", states=(WindowState(MINUTE, 299, 0.2, 0.0),)),
+        Decision(allowed=True, store="local", states=(WindowState(MINUTE, 299, 200_000, 0),)),
     )
     assert response_headers(Reply(200, [], b""), x, "X-Id").fields == [
         ("X-Id", REQUEST_ID),
@@ -108,7 +108,7 @@ def test_lines_that_are_text_lack_only_what_belongs_to_the_request() -> None:
         assert response_headers(reply, x, "X-Id").text == f"{lines}X-Id: {REQUEST_ID}\r\n"
     x.claim, x.decision = (
         caller().claim,
-        Decision(allowed=True, store="local", states=(WindowState(MINUTE, 299, 0.2, 0.0),)),
+        Decision(allowed=True, store="local", states=(WindowState(MINUTE, 299, 200_000, 0),)),
     )
     limits = 'X-RateLimit-Limit-Minute: 300\r\nRateLimit-Policy: "minute";q=300;w=60\r\n'
     left = 'X-RateLimit-Remaining-Minute: 299\r\nRateLimit: "minute";r=299;t=1\r\n'

@@ -20,7 +20,7 @@ def test_named_windows_have_fields_of_their_own_and_all_stand_in_the_ietf_fields
         ("X-RateLimit-Limit-Minute", "300"),
         ("RateLimit-Policy", '"minute";q=300;w=60, "burst";q=5;w=1'),
     )
-    states = (WindowState(MINUTE, 299, 0.2, 0.0), WindowState(ODD, 0, 0.5, 0.1))
+    states = (WindowState(MINUTE, 299, 200_000, 0), WindowState(ODD, 0, 500_000, 100_000))
     assert remaining_fields(states) == [
         ("X-RateLimit-Remaining-Minute", "299"),
         ("RateLimit", '"minute";r=299;t=1, "burst";r=0;t=1'),
@@ -28,8 +28,8 @@ def test_named_windows_have_fields_of_their_own_and_all_stand_in_the_ietf_fields
 
 
 def test_retry_after_is_whole_seconds_of_the_slowest_window() -> None:
-    assert retry_after_s((WindowState(ODD, 0, 0.5, 0.1),)) == 1
-    assert retry_after_s((WindowState(MINUTE, 0, 60.0, 3.2), WindowState(ODD, 0, 0.5, 0.1))) == 4
+    assert retry_after_s((WindowState(ODD, 0, 500_000, 100_000),)) == 1
+    assert retry_after_s((WindowState(MINUTE, 0, 60_000_000, 3_200_000), WindowState(ODD, 0, 500_000, 100_000))) == 4
 
 
 def test_of_two_windows_of_one_name_the_tighter_one_speaks() -> None:
@@ -38,20 +38,22 @@ def test_of_two_windows_of_one_name_the_tighter_one_speaks() -> None:
         ("RateLimit-Policy", '"minute";q=300;w=60, "organization/minute";q=1000;w=60'),
     )
     for own, theirs, limit, remaining in ((5, 9, "300", "5"), (9, 5, "1000", "5"), (0, 0, "1000", "0")):
-        fields = dict(remaining_fields((WindowState(MINUTE, own, 1.0, 0.0), WindowState(shared, theirs, 2.0, 0.0))))
+        fields = dict(
+            remaining_fields((WindowState(MINUTE, own, 1_000_000, 0), WindowState(shared, theirs, 2_000_000, 0)))
+        )
         assert fields["X-RateLimit-Limit-Minute"] == limit
         assert fields["X-RateLimit-Remaining-Minute"] == remaining
         assert fields["RateLimit"] == f'"minute";r={own};t=1, "organization/minute";r={theirs};t=2'
 
 
 def test_one_window_alone_has_the_same_fields() -> None:
-    state = WindowState(MINUTE, 299, 0.2, 0.0)
+    state = WindowState(MINUTE, 299, 200_000, 0)
     assert remaining_fields((state,)) == [("X-RateLimit-Remaining-Minute", "299"), ("RateLimit", '"minute";r=299;t=1')]
 
 
 def test_the_fields_as_text() -> None:
-    one = WindowState(MINUTE, 299, 0.2, 0.0)
-    unnamed = WindowState(msgspec.structs.replace(MINUTE, name=None), 5, 0.2, 0.0)
+    one = WindowState(MINUTE, 299, 200_000, 0)
+    unnamed = WindowState(msgspec.structs.replace(MINUTE, name=None), 5, 200_000, 0)
     for states in ((), (one,), (unnamed,), (one, unnamed)):
         made = claim("k1", [state.window for state in states], fields=limit_fields([state.window for state in states]))
         fields = [*made.fields, *remaining_fields(states)]

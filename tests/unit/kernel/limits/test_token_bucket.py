@@ -249,7 +249,7 @@ class TestShadows:
 
 
 def test_the_tokens_that_are_used_include_those_that_are_partly_refilled() -> None:
-    assert [WindowState(MINUTE, 0, full_s, 0.0).used for full_s in (0.0, 0.1, 0.2, 0.3)] == [0, 1, 1, 2]
+    assert [WindowState(MINUTE, 0, full_us, 0).used for full_us in (0, 100_000, 200_000, 300_000)] == [0, 1, 1, 2]
 
 
 @pytest.mark.parametrize("cost", [0, 1, 7, 300, 301])
