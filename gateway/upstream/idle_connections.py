@@ -6,11 +6,12 @@ from gateway.kernel.clock import Clock
 from gateway.upstream.http1.connection import UpstreamConnection
 
 
-class IdleConnections(list[UpstreamConnection]):
+class IdleConnections(dict[UpstreamConnection, None]):
     """Connections between two calls, in the order in which they became idle. `timeout_s` is how long one may idle.
 
-    A list, to which a connection is appended whose `expires_at` is set: that, and how many there are, cost no call in
-    Python.
+    A dict, whose keys keep that order: one whose `expires_at` is set becomes idle as a key, and the last one is popped,
+    which costs no call in Python, nor does the question how many there are. However many connections end at a time,
+    each is found at once.
     """
 
     def __init__(self, timeout_s: float, clock: Clock) -> None:
@@ -27,7 +28,7 @@ class IdleConnections(list[UpstreamConnection]):
     def take(self, now: float) -> UpstreamConnection | None:
         """Return the connection that was used last, so that the others may expire. None if there is none to be used."""
         while self:
-            connection = self.pop()
+            connection, _ = self.popitem()
             if connection.usable(now):
                 return connection
             connection.abandon()
@@ -35,14 +36,11 @@ class IdleConnections(list[UpstreamConnection]):
 
     def abandon_oldest(self) -> None:
         """Close the connection that has been idle longest. There must be one."""
-        self[0].abandon()
+        next(iter(self)).abandon()
 
     def discard(self, connection: UpstreamConnection) -> bool:
         """Forget `connection`; return whether it was idle."""
-        was_idle = connection in self
-        if was_idle:
-            self.remove(connection)
-        return was_idle
+        return self.pop(connection, connection) is None
 
     def stop(self) -> None:
         """Close no further one."""

@@ -126,7 +126,7 @@ class Target:
             shares = self._shares
             share = shares.by_caller.get(call.caller) or shares.of(call.caller)
             if share.used < shares.most_of_a_caller:
-                now, connection = self._clock.monotonic(), self._idle.pop()
+                now, (connection, _) = self._clock.monotonic(), self._idle.popitem()
                 if connection.usable(now):
                     share.used += 1
                     connection.share = share
@@ -182,7 +182,7 @@ class Target:
                 return
         connection.expires_at = expires_at
         if not self._queue or not self._queue.give(connection):
-            self._idle.append(connection)
+            self._idle[connection] = None
 
     def discarded(self, connection: UpstreamConnection) -> None:
         self._shares.ended(connection)

@@ -26,7 +26,7 @@ class Connection:
 async def idle(*connections: Any, timeout_s: float = 60.0, now: float = 0.0) -> IdleConnections:
     kept = IdleConnections(timeout_s, Clock(lambda: now, lambda: now))
     for connection in connections:
-        kept.append(cast(Any, connection))
+        kept[cast(Any, connection)] = None
     kept.watch()
     kept.watch()
     return kept
