@@ -125,7 +125,8 @@ def identify(
         if known is not None:
             return known
         if facts.digest:
-            return callers.find(x.keys[0], facts.organization, wall_s, x.client, facts.digest)
+            shown = x.headers.lines[facts.key].decode()
+            return callers.find(shown, facts.organization, wall_s, x.client, facts.digest)
     keys = x.header_keys
     secret = keys[0] if keys and len(keys) == 1 and keys[0] else _secret(x)
     if isinstance(secret, GatewayError):
