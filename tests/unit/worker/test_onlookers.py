@@ -22,7 +22,7 @@ async def test_what_they_see_is_counted_and_can_be_asked_for(tmp_path: Path) -> 
     metrics = Metrics()
     onlookers, handlers = onlookers_of(compile_snapshot(config, None, "", *compile_contracts(config)), metrics)
     assert list(onlookers.samples) == ["all"]
-    get = msgspec.structs.replace(call(), method=b"GET", head=b"Host: a\r\nX-Request-Id: r1\r\n")
+    get = msgspec.structs.replace(call(), method=b"GET", head=(b"Host: a\r\n", b"X-Request-Id: r1\r\n"))
     onlookers.samples["all"](get, Answer(200, [(b"content-type", b"application/json")], b"{}", None, None, "a:1"))
     async with asyncio.timeout(10):
         while not (found := (await handlers["drift"]({}))[1]):
