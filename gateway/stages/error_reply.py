@@ -79,10 +79,12 @@ def _prepare(error: GatewayError, fault: Fault, family: str) -> _Prepared:
 
 def _occurrence_text(error: GatewayError, fault: Fault) -> str:
     """Return the header lines that depend on the occurrence, too."""
-    retry = f"Retry-After: {max(1, error.retry_after_s or 1)}\r\n"
-    return (retry if fault.retryable or error.retry_after_s is not None else "") + (
-        f"Allow: {error.allow or ''}\r\n" if error.allow is not None or fault.status == _METHOD_NOT_ALLOWED else ""
-    )
+    text = ""
+    if fault.retryable or error.retry_after_s is not None:
+        text = f"Retry-After: {max(1, error.retry_after_s or 1)}\r\n"
+    if error.allow is not None or fault.status == _METHOD_NOT_ALLOWED:
+        text += f"Allow: {error.allow or ''}\r\n"
+    return text
 
 
 def _fields(fault: Fault) -> list[Line]:
