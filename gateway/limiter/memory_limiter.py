@@ -27,6 +27,7 @@ from gateway.kernel.limits.token_bucket import (
     decision,
 )
 from gateway.kernel.memo import MANY_CALLERS
+from gateway.kernel.struct_attributes import set_as_slots
 from gateway.limiter.interface import Condition, LimiterState
 from gateway.limiter.memory_quotas import Entries, MemoryQuotas
 
@@ -38,6 +39,7 @@ SWEEP_EVERY_CALLS = 64
 SWEEP_BUCKETS = 128
 
 
+@set_as_slots
 class _Bucket(msgspec.Struct):
     """When the bucket is full, in us of the monotonic clock, and the price of a token when that was written.
 
