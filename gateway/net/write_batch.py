@@ -37,10 +37,8 @@ class WriteBatch:
 
     def flush(self) -> None:
         """Send the pending writes at once. Data for a connection that has closed is dropped."""
-        if self._before:
-            before, self._before = self._before, []
-            for callback in before:
-                callback()
+        while self._before:
+            self._before.pop(0)()
         pending, self._pending = self._pending, []
         for transport, data in pending:
             if not transport.is_closing():

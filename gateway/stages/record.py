@@ -124,9 +124,6 @@ class Recorder:
 
     def record(self, x: Exchange, now_s: float) -> None:
         """Count `x` and write its access line. `now_s` is a reading of the monotonic clock."""
-        self._in_flight.dec()
-        if x.tunnel:
-            self._tunnels(x).dec()
         ended = self._ended
         ended.append((x, now_s, self._log.wall()))
         if len(ended) == 1:
@@ -136,8 +133,11 @@ class Recorder:
         """Record all that have ended, in their order."""
         ended, self._ended = self._ended, []
         alone = len(ended) == 1
+        self._in_flight.dec(len(ended))
         for x, now_s, wall_s in ended:
             try:
+                if x.tunnel:
+                    self._tunnels(x).dec()
                 self._record(x, now_s, wall_s, alone=alone)
             except Exception as bug:
                 self._not_recorded(bug, x.request_id)

@@ -1,6 +1,8 @@
 """stages/record.py: exchanges that end in one iteration of the event loop are recorded before their replies leave."""
 
+import asyncio
 import json
+from asyncio import WriteTransport
 from collections.abc import Callable
 
 import pytest
@@ -8,6 +10,7 @@ from structlog.testing import capture_logs
 
 from gateway.exchange import Exchange, Reply
 from gateway.kernel.faults import KEY_EXPIRED, GatewayError
+from gateway.net.write_batch import WriteBatch
 from gateway.observe.access_log import AccessLog
 from gateway.observe.metrics import Metrics
 from gateway.observe.recent_errors import ErrorLog, ErrorRing
@@ -60,14 +63,48 @@ def test_all_are_recorded_before_the_replies_are_written(together: Together) -> 
         x.route = taken
     together.record(*exchanges, refused())
     assert (together.output.lines, together.counted(200)) == ([], 0)
-    assert together.metrics.in_flight.value == 0
     together.write()
+    assert together.metrics.in_flight.value == 0
     lines = [json.loads(line) for line in together.output.lines]
     assert [line["request_id"] for line in lines] == [*[x.request_id for x in exchanges], lines[-1]["request_id"]]
     assert (together.counted(200), len(list(together.errors.records()))) == (5, 1)
     assert together.metrics.request_duration.labels("orders").count == 6
     together.record(*exchanges[:1])
     together.write()
+    assert together.counted(200) == 6
+
+
+def test_a_reply_that_has_left_is_counted_whatever_becomes_of_the_process() -> None:
+    together, write_batch = Together(), WriteBatch()
+    together.recorder = Recorder(
+        together.metrics, AccessLog(together.output, lambda: 0.0), "X-Api-Key", None, write_batch.before_writes
+    )
+
+    class Client(WriteTransport):
+        """Notes what is counted when it gets a reply."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.counted: list[float] = []
+
+        def write(self, data: object) -> None:
+            self.counted.append(together.counted(200))
+
+        def is_closing(self) -> bool:
+            return False
+
+    async def answer(client: Client, number: int) -> None:
+        for _ in range(number):
+            write_batch.put(client, b"reply")
+            together.record(served(method="GET"))
+        await asyncio.sleep(0)
+
+    client = Client()
+    asyncio.run(answer(client, 5))
+    assert client.counted == [5] * 5
+    write_batch.flush()  # before what is written directly
+    client.write(b"reply")
+    together.record(served(method="GET"))
     assert together.counted(200) == 6
 
 
