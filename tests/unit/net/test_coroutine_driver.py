@@ -4,6 +4,7 @@ import asyncio
 import gc
 import weakref
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -167,6 +168,20 @@ async def test_cancelling_between_the_result_and_the_coroutine_wins() -> None:
     driven.driver.cancel()
     await driven.ended.wait()
     assert seen == [asyncio.CancelledError]
+
+
+async def test_a_coroutine_may_end_as_usual_when_it_is_cancelled() -> None:
+    driven, waiter = Driven(), Waiter[int]()
+
+    async def calm() -> None:
+        with suppress(asyncio.CancelledError):
+            await waiter
+
+    driven.run(calm())
+    waiter.set_result(1)  # this test is a task: the coroutine waits for its turn
+    driven.driver.cancel()
+    await driven.ended.wait()
+    assert driven.ends == [None]
 
 
 async def test_a_coroutine_may_wait_again_when_it_is_cancelled() -> None:
