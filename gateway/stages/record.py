@@ -17,18 +17,17 @@ from typing import TypeAlias
 import structlog
 
 from gateway.exchange import (
-    CacheResult,
     CaptureFailure,
     CountActivity,
     CountUsage,
     Exchange,
     ExportSpans,
-    Outcome,
+    Reply,
     ReplySource,
 )
-from gateway.kernel.faults import KEY_AMBIGUOUS, LIMITER_UNAVAILABLE, RATE_LIMITED, GatewayError
+from gateway.kernel.faults import KEY_AMBIGUOUS, LIMITER_UNAVAILABLE, RATE_LIMITED
 from gateway.kernel.http.key_scrubbing import fold, path_without_keys
-from gateway.kernel.limits.token_bucket import Store
+from gateway.kernel.limits.token_bucket import Decision
 from gateway.kernel.memo import Memo
 from gateway.observe.access_log import AccessLog, encoded
 from gateway.observe.exchange_series import ExchangeSeries, UpstreamSeries, exchange_series
@@ -36,7 +35,7 @@ from gateway.observe.instruments import Gauge, method_label
 from gateway.observe.metrics import NO_ROUTE, Metrics
 from gateway.observe.recent_errors import ErrorLog, Lane
 from gateway.observe.record_fields import access_record, alike_record, error_values, refill_error, refill_record
-from gateway.table import Route
+from gateway.upstream.call import Answer
 
 ABANDONED = 499
 """The status recorded for a client that left before it was answered."""
@@ -49,13 +48,9 @@ _UNBOUNDED_STATUSES = (ABANDONED, RATE_LIMITED.status)
 _FAULT, _CALLER, _STRANGER = Lane
 """The lanes by names of their own: an attribute of an enum is looked up by a function in Python."""
 
-AlikeKey: TypeAlias = tuple[
-    Route | None, str, int, int | None, ReplySource, Outcome, str | None,
-    Store | None, bool | None, bool, str | None, str | None, int | None, CacheResult | None,
-]  # fmt: skip
-"""Route, method, status, code, source, outcome, name of the fault; the limiter's store and verdict (None when peeked);
-whether an upstream was waited for, the one that was called, the target that has answered, and the status of that; the
-part of the cache."""
+_NO_REPLY, _UNANSWERED = Reply(ABANDONED, [], b"", code=-1), Answer(0, [], b"", None, 0, "")
+_UNDECIDED = Decision(allowed=False, store="none", states=())
+"""What stands for a part that an exchange does not have. No real one is equal: what has no limit is always allowed."""
 _MOST_ALIKE = 4096
 
 BeforeWrites: TypeAlias = Callable[[Callable[[], None]], None]
@@ -93,7 +88,7 @@ class Recorder:
         self._ended: list[tuple[Exchange, float, float]] = []
         """Exchanges to be recorded, with the time of their end by the monotonic clock, and in Unix time."""
         self._uncounted: list[ExchangeSeries] = []
-        self._alike: Memo[AlikeKey, ExchangeSeries] = Memo(_MOST_ALIKE)
+        self._alike: Memo[tuple[object, ...], ExchangeSeries] = Memo(_MOST_ALIKE)
 
     def bug(self, error: Exception, request_id: str) -> None:
         """Log the traceback of an exception that is a bug. The client receives the request id only."""
@@ -156,24 +151,18 @@ class Recorder:
 
     def _record(self, x: Exchange, now_s: float, wall_s: float, *, alone: bool) -> None:
         """Record one that has ended. It is counted by `_record_all`, unless it is the only one."""
-        reply, decision, error = x.reply, x.decision, x.error
-        call, answer, cache = x.call, x.answer, x.cache
-        outcome, upstream_s = x.outcome, x.upstream_s
+        reply, decision, answer = x.reply or _NO_REPLY, x.decision or _UNDECIDED, x.answer or _UNANSWERED
+        error, call, cache, upstream_s = x.error, x.call, x.cache, x.upstream_s
         total_s = now_s - x.started
         own_s = total_s - upstream_s - x.client_s
         if own_s < 0.0:
             own_s = 0.0
-        code = None if reply is None else reply.code
-        status, source = _ABANDONED if reply is None or outcome == "abandoned" else (reply.status, reply.source)
         alike = (
-            x.route, x.method, status, code, source, outcome, None if error is None else error.fault.name,
-            None if decision is None else decision.store,
-            None if decision is None or x.peeked else decision.allowed,
-            upstream_s != 0.0, None if call is None else call.upstream,
-            None if answer is None else answer.target, None if answer is None else answer.status,
-            None if cache is None else cache.result,
+            x.route, x.method, x.outcome, error and error.fault.name, cache and cache.result, reply.status, reply.code,
+            reply.source, decision.store, decision.allowed, x.peeked, call and call.upstream, upstream_s != 0.0,
+            answer.status, answer.target,
         )  # fmt: skip
-        series = self._alike.get(alike) or self._new_series(alike, error)
+        series = self._alike.get(alike) or self._new_series(alike, x)
         received_bytes = 0 if x.body is None else x.body.received
         if alone:
             series.count(total_s, own_s, upstream_s, x.limiter_s, received_bytes, x.sent_bytes)
@@ -183,21 +172,20 @@ class Recorder:
             series.uncounted.append((total_s, own_s, upstream_s, x.limiter_s, received_bytes, x.sent_bytes))
         if x.client_s:
             self._metrics.client_wait.labels(series.route).observe(x.client_s)
-        if cache is not None and cache.has_saved and outcome == "answered":
+        if cache is not None and cache.has_saved and series.answered:
             self._metrics.cache_saved_bytes.labels(series.route).inc(x.sent_bytes)
         if self.count_usage is not None:
-            self.count_usage(x, status)
+            self.count_usage(x, series.status)
         if self.count_activity is not None:
             self.count_activity(x, series, total_s, own_s)
         if self.export_spans is not None:
-            x.span_id = self.export_spans(x, status, total_s, self._path)
+            x.span_id = self.export_spans(x, series.status, total_s, self._path)
         usual = (
             x.coded is None
             and x.idempotency is None
             and x.span_id is None
-            and not x.request_faults
+            and not (x.request_faults or decision.shadows or decision.spent)
             and (call is None or call.hedge is None)
-            and (decision is None or not (decision.shadows or decision.spent))
             and (error is None or error.cause is None)
         )
         if not usual:
@@ -205,15 +193,16 @@ class Recorder:
         log, failed = self._log, series.failed
         if log.enabled or failed:
             path = x.path if x.line is not None else self._path(x)
-            if outcome != "answered":
+            if not series.answered:
                 usual = False
             if usual and log.is_json and series.remembered:
                 record = series.alike_record
                 if record is None:
-                    record = series.alike_record = alike_record(access_record(x, status, source, total_s, path))
+                    whole = access_record(x, series.status, series.source, total_s, path)
+                    record = series.alike_record = alike_record(whole)
                 log.put(encoded(refill_record(record, log.timestamp(wall_s), x, total_s, path)))
             elif log.enabled:
-                log.write(access_record(x, status, source, total_s, path), wall_s)
+                log.write(access_record(x, series.status, series.source, total_s, path), wall_s)
             if failed:
                 self._keep_failure(x, series, total_s, path, wall_s, usual=usual)
 
@@ -247,32 +236,38 @@ class Recorder:
             for state in x.decision.spent:
                 metrics.quota_refused.labels(state.meter.id).inc()
 
-    def _new_series(self, alike: AlikeKey, error: GatewayError | None) -> ExchangeSeries:
-        (
-            route, method, status, code, source, outcome, fault, store, allowed, waited, chosen, target, answered,
-            cached,
-        ) = alike  # fmt: skip
-        metrics, name, label = self._metrics, NO_ROUTE if route is None else route.id, method_label(method)
+    def _new_series(self, alike: tuple[object, ...], x: Exchange) -> ExchangeSeries:
+        """Return the series of exchanges like `x`, and remember them by what these have in common."""
+        metrics, route, reply, error, call, answer = self._metrics, x.route, x.reply, x.error, x.call, x.answer
+        name, label = NO_ROUTE if route is None else route.id, method_label(x.method)
+        code, fault = None if reply is None else reply.code, None if error is None else error.fault
+        status, source = _ABANDONED if reply is None or x.outcome == "abandoned" else (reply.status, reply.source)
         counters = [metrics.requests.labels(name, label, status, source)]
         limiter = upstream = called = None
-        if store is not None and allowed is not None:
-            counters.append(metrics.limiter_decisions.labels(store, "allowed" if allowed else "refused"))
-            limiter = metrics.limiter_duration.labels(store)
-        if error is not None and source == "gateway" and outcome == "answered":
-            if fault == LIMITER_UNAVAILABLE.name:
+        if x.decision is not None and not x.peeked:
+            verdict = "allowed" if x.decision.allowed else "refused"
+            counters.append(metrics.limiter_decisions.labels(x.decision.store, verdict))
+            limiter = metrics.limiter_duration.labels(x.decision.store)
+        if fault is not None and source == "gateway" and x.outcome == "answered":
+            if fault.name == LIMITER_UNAVAILABLE.name:
                 counters.append(metrics.limiter_decisions.labels("redis", "error"))
-            counters.append(metrics.rejected.labels(error.fault.name, error.fault.code if code is None else code))
-        if waited and route is not None and route.upstream is not None:
-            of_upstream = fault if error is not None and error.fault.of_upstream else None
-            upstream = UpstreamSeries.of(metrics, chosen or route.upstream.id, answered, of_upstream)
-            called = None if chosen is None else (chosen or route.upstream.id, target or "")
-        if cached is not None:
-            counters.append(metrics.cache_requests.labels(name, cached))
+            counters.append(metrics.rejected.labels(fault.name, fault.code if code is None else code))
+        if x.upstream_s and route is not None and route.upstream is not None:
+            of_upstream = fault.name if fault is not None and fault.of_upstream else None
+            chosen = (call and call.upstream) or route.upstream.id
+            upstream = UpstreamSeries.of(metrics, chosen, None if answer is None else answer.status, of_upstream)
+            called = None if call is None else (chosen, "" if answer is None else answer.target or "")
+        if x.cache is not None:
+            counters.append(metrics.cache_requests.labels(name, x.cache.result))
         series = exchange_series(
-            metrics, (name, (status, code, source, fault or ""), called), counters, limiter, upstream,
-            answered=outcome == "answered",
-        )  # fmt: skip
-        if label == method:  # a client may invent any number of them
+            metrics,
+            (name, (status, code, source, "" if fault is None else fault.name), called),
+            counters,
+            limiter,
+            upstream,
+            answered=x.outcome == "answered",
+        )
+        if label == x.method:  # a client may invent any number of them
             series.remembered = True
             self._alike.keep(alike, series)
         return series
