@@ -33,15 +33,16 @@ async def answer_error(parts: Parts, x: Exchange, error: Exception) -> Reply:
         await _peek(parts, x)
     row, table = error.row or parts.faults.get(fault.name, fault), parts.table
     if route is not None:
-        reply = error_reply(error, row, x.request_id, route.family, route.own_text)
-        compression = route.compression
+        family, own_text, compression = route.family, route.own_text, route.compression
     else:
         if fault is METHOD_NOT_ALLOWED:
             x.near = table.view(x.host, x.headers).near(x.path)
-        own_text = table.unrouted_text if x.near is None else x.near.own_text
-        reply, compression = error_reply(error, row, x.request_id, "general", own_text), table.compression
-    if x.answer is not None or compression is not None or table.cross_origin is not None:
-        reply.all_fields()  # it needs the last steps
+        family, own_text = "general", table.unrouted_text if x.near is None else x.near.own_text
+        compression = table.compression
+    if x.answer is None and compression is None and table.cross_origin is None:
+        return error_reply(error, row, x.request_id, family, own_text)
+    reply = error_reply(error, row, x.request_id, family)
+    reply.all_fields()  # it needs the last steps, and gets the fields of its route with the others
     return reply
 
 

@@ -54,3 +54,17 @@ async def test_pages_can_read_every_reply(key: list[tuple[str, str]], changes: d
 async def test_an_options_request_that_is_no_preflight_is_an_ordinary_one() -> None:
     status, body, _ = await answered(_with_pages(), exchange([("Origin", "https://a.example")], method="OPTIONS"))
     assert (status, body["data"]["code"]) == (405, 1006)
+
+
+@pytest.mark.parametrize(
+    ("key", "changes", "status"), [([], {}, 401), (GOOD, {"path": "/nowhere"}, 404), (GOOD, {"method": "BREW"}, 405)]
+)
+async def test_what_a_route_sets_stands_once_on_an_error_that_pages_can_read(
+    key: list[tuple[str, str]], changes: dict[str, Any], status: int
+) -> None:
+    one, client = _with_pages(), Client()
+    pages, own = one.table.cross_origin, (("X-Own", "set"),)
+    one.table = RouteTable([route(own_set=own)], own, cross_origin=pages)
+    await one.handle(exchange(key, **changes), client.send)
+    (reply,) = client.replies
+    assert (reply.status, [value for name, value in reply.all_fields() if name == "X-Own"]) == (status, ["set"])
