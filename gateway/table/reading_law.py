@@ -42,7 +42,7 @@ _LEADS_ELSEWHERE = "The path leads to what another route guards. Use that route,
 class Law:
     """Compares a matched route with the other routes that readings of the path lead to."""
 
-    __slots__ = ("_addresses", "_contested", "_demands", "_guarded", "_permitted", "_rivals", "_services")
+    __slots__ = ("_addresses", "_contested", "_demands", "_guarded", "_permitted", "_rivals", "_services", "unrivalled")
 
     def __init__(self, tiers: Sequence[Iterable[Route]], services: Mapping[str, ServiceAddresses]) -> None:
         self._rivals = Rivals(len(tiers))
@@ -64,6 +64,13 @@ class Law:
             origin for route, addresses in self._addresses.items() if not route.open for origin, _ in addresses
         }
         self._permitted: Memo[tuple[str, str], list[Rival]] = Memo(_MOST_KNOWN)
+        self.unrivalled = frozenset(
+            route
+            for route in routes
+            if not (self._demands[route] in self._contested and route.upstream is not None)
+            and not (route.open and self._services)
+        )
+        """The routes of which `check` refuses no path."""
 
     def is_clear(self, route: Route, method: str, path: str) -> bool:
         """Return whether `check` refuses nothing."""

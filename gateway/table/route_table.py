@@ -5,13 +5,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, NO_ROUTE, GatewayError, refusal
 from gateway.kernel.http.compression import CompressionRules
 from gateway.kernel.http.path_patterns import Param, Rest, parse, parse_prefix
-from gateway.kernel.http.path_safety import merged, readings, spelled
+from gateway.kernel.http.path_safety import is_clear, merged, readings, spelled
 from gateway.kernel.http.response_headers import as_text
 from gateway.kernel.memo import Memo
 from gateway.table.conditions import RequestFields, Tiers, Views
 from gateway.table.cors import CrossOrigin
 from gateway.table.reading_law import Law, ServiceAddresses
 from gateway.table.routes import Route
+
+_NONE: dict[str, Route] = {}
 
 
 class _Node:
@@ -35,8 +37,8 @@ class RouteTable:
     """
 
     __slots__ = (
-        "_known", "_law", "_literal", "_merges", "_refused", "_roots", "compression", "cross_origin", "listeners",
-        "routes", "unrouted", "unrouted_text", "views",
+        "_known", "_law", "_literal", "_merges", "_only_root", "_refused", "_roots", "compression", "cross_origin",
+        "listeners", "routes", "unrouted", "unrouted_text", "views",
     )  # fmt: skip
 
     MOST_KNOWN = 1024
@@ -78,6 +80,7 @@ class RouteTable:
         """The tables of listeners by their ids, None when no route names a listener."""
         tiers = (self.routes,) if tiers is None else tiers
         self._roots = tuple(_Node() for _ in tiers)
+        self._only_root = self._roots[0] if len(self._roots) == 1 else None
         exact: dict[str, dict[str, Route]] = {}
         for root, tier in zip(self._roots, tiers, strict=True):
             for route in tier:
@@ -111,6 +114,9 @@ class RouteTable:
         refused = self._refused.get((method, path))
         if refused is not None:
             return refused
+        at_once = self._found_at_once(method, path)
+        if at_once is not None:
+            return at_once
         found = self._match(method, path)
         if len(path) + len(method) > self.LONGEST_KNOWN:
             return found
@@ -118,6 +124,34 @@ class RouteTable:
             return self._refused.keep((method, path), found)
         self._known.keep(path, {**self._known.get(path, {}), method: found})
         return found
+
+    def _found_at_once(self, method: str, path: str) -> Route | None:
+        """Return the route that `_match` finds for a path of which there is one reading, and that nothing else decides.
+
+        None where it must be asked: the path has marks that are read in more than one way, a literal and a parameter
+        lead on from one segment, another method has a more specific route, or a rival might guard the path. APIs have
+        paths without end, one for each thing that they know: so a new one costs little, and is not remembered.
+        """
+        if self._only_root is None or not is_clear(path):
+            return None
+        node, at, found = self._only_root, 1, _NONE
+        while True:
+            found = node.below or found
+            end = path.find("/", at)
+            segment = path[at:] if end < 0 else path[at:end]
+            child = node.literal.get(segment)
+            if node.param is not None and segment:
+                if child is not None:
+                    return None
+                child = node.param
+            if child is None:
+                break
+            if end < 0:
+                found = child.here or child.tip or found
+                break
+            node, at = child, end + 1
+        route = found.get(method)
+        return route if route in self._law.unrivalled else None
 
     def permit(self, allowed: frozenset[str], route: Route, method: str, path: str) -> GatewayError | None:
         """Return why a key that may use the routes `allowed` only may not call `path`; None if it may.

@@ -16,6 +16,7 @@ from binascii import a2b_qp
 _SUSPECT = ("%", ";", "//", "/.")
 _VISIBLE = bytes(code for code in range(0x21, 0x7F) if code not in b"#?\\")
 _NO_CONTROL = bytes(code for code in range(0x20, 0x100) if code != 0x7F)
+_CLEAR = re.compile("(?:/[A-Za-z0-9_~!$&'()*+,:=@-][A-Za-z0-9_.~!$&'()*+,:=@-]*)+/?")
 _NO_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SLASHES = re.compile("//+")
 _PARAMETERS = re.compile(";[^/]*")
@@ -37,6 +38,11 @@ _RESERVED = bytes(code for code in range(0x21, 0x7F) if code not in _UNRESERVED 
 _MARKS = bytes(code for code in range(0x20) if code not in b"\0\t\n\r")[: len(_RESERVED)]
 _ASIDE, _BACK = bytes.maketrans(_RESERVED + b"%", _MARKS + b"="), bytes.maketrans(_MARKS, _RESERVED)
 """Translations to marks and back, while escapes of quoted-printable are replaced. No path has control characters."""
+
+
+def is_clear(path: str) -> bool:
+    """Return whether `readings` finds nothing in `path` that could be read otherwise. False for some that are clear."""
+    return _CLEAR.fullmatch(path) is not None
 
 
 def readings(path: str) -> tuple[str, str] | None:
