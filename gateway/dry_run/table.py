@@ -5,6 +5,7 @@ from copy import copy
 import msgspec
 
 from gateway.kernel.faults import GatewayError
+from gateway.kernel.http.request_fields import RequestLine
 from gateway.table import Route, RouteTable
 from gateway.upstream.call import Answer, Call
 
@@ -40,8 +41,8 @@ class DryTable(RouteTable):
         self._matched: Route | None = None
         self.unsent: Unsent | None = None
 
-    def match(self, method: str, path: str) -> Route | GatewayError:
-        """See `RouteTable.match`."""
+    def match(self, method: str, path: str, line: RequestLine | None = None) -> Route | GatewayError:  # noqa: ARG002
+        """See `RouteTable.match`. What leads nowhere is not kept."""
         route = super().match(method, path)
         if isinstance(route, GatewayError):
             return route

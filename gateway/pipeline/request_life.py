@@ -76,7 +76,7 @@ class Gateway(Parts):
             table = table.view(x.host, x.headers)
         if x.method == "OPTIONS" and (policy := preflight_policy(x, table)) is not None:
             return policy if isinstance(policy, GatewayError) else await answer_preflight(self, x, policy)
-        route = table.match(x.method, x.path)
+        route = table.match(x.method, x.path, x.line)
         if not isinstance(route, Route):
             return route
         x.route, plain = route, route.plain

@@ -6,6 +6,7 @@ from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, NO_ROUTE, 
 from gateway.kernel.http.compression import CompressionRules
 from gateway.kernel.http.path_patterns import Param, Rest, parse, parse_prefix
 from gateway.kernel.http.path_safety import is_clear, merged, readings, spelled
+from gateway.kernel.http.request_fields import RequestLine
 from gateway.kernel.http.response_headers import as_text
 from gateway.kernel.memo import Memo
 from gateway.table.conditions import RequestFields, Tiers, Views
@@ -101,11 +102,21 @@ class RouteTable:
         """Return the table for a request with this Host field and these header fields."""
         return self if self.views is None else self.views.of(host, headers)
 
-    def match(self, method: str, path: str) -> Route | GatewayError:
+    def match(self, method: str, path: str, line: RequestLine | None = None) -> Route | GatewayError:
         """Return the route for `method` and `path` as sent. The `merged` path is matched, and passed on.
 
         There is a refusal in place of the route: MALFORMED_PATH, NO_ROUTE, METHOD_NOT_ALLOWED or ROUTE_FORBIDDEN.
+        `line` is the request line that has this method and path, if it is remembered. The route is kept there.
         """
+        if line is not None and line.table is self:
+            known: Route = line.route
+            return known
+        found = self._search(method, path)
+        if line is not None and isinstance(found, Route):
+            line.table, line.route, line.target = self, found, b""
+        return found
+
+    def _search(self, method: str, path: str) -> Route | GatewayError:
         known = self._known.get(path)
         if known is not None:
             route = known.get(method)

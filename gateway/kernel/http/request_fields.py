@@ -68,15 +68,16 @@ class RequestLine(msgspec.Struct, gc=False):
     """The first line of a request. Its target is cut into `path` and `query` at the first question mark.
 
     One that is `remembered` is the same object whenever its bytes come again. It has no query, nothing in its path is
-    encoded or may be a parameter, and no key of the client is in it. `target` is its path at the service of `route`;
-    None as long as it was not needed.
+    encoded or may be a parameter, and no key of the client is in it. `route` is where it leads by `table`, and `target`
+    its path at the service of that, b"" as long as it was not needed.
     """
 
     method: str
     path: str
     query: str
     remembered: bool = False
-    route: object = None
+    table: object = None
+    route: Any = None
     target: bytes = b""
 
 
