@@ -37,7 +37,7 @@ MOST_SHAPES = 256
 """How many different sequences of field names the remembered lines have: a sequence takes more memory than the rest."""
 _LONGEST_HOST = 256
 _REMEMBERED_LINES, _LONGEST_LINE = 1024, 256
-_MAY_HIDE_A_KEY = re.compile(rb"[?%;=]|//|" + re.escape(PREFIX.encode()))
+_MAY_HIDE_A_KEY = re.compile(r"[%;=]|//|" + re.escape(PREFIX))
 _SALT_BYTES = 32
 _NOT_PLAIN = frozenset({
     "expect", "http2-settings", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "tracestate",
@@ -76,10 +76,11 @@ class PlainRequestReader:
     decide what comes. `is_valid_host` says whether the value of a Host field is valid as it is.
     """
 
-    __slots__ = ("_is_valid_host", "_known", "_lines", "_most_bytes", "_salt", "_seen", "_shapes")
+    __slots__ = ("_is_valid_host", "_known", "_lines", "_longest", "_most_bytes", "_salt", "_seen", "_shapes")
 
     def __init__(self, most_bytes: int, entropy: Callable[[int], bytes], is_valid_host: Callable[[str], bool]) -> None:
         self._most_bytes = most_bytes
+        self._longest = most_bytes + len(_HEAD_END)
         self._is_valid_host = is_valid_host
         self._salt = entropy(_SALT_BYTES)
         self._seen: set[bytes] = set()
@@ -98,32 +99,34 @@ class PlainRequestReader:
         facts = self._known.get(digest)
         if facts is None:
             return self._new(data, lines, digest)
-        line = self._lines.get(first)
-        if line is None or lines[facts.key].decode() in line.path:
-            line = self._new_line(first, lines, facts)
+        line, key = self._lines.get(first), lines[facts.key].decode()
+        if line is None or key in line.path:
+            line = self._new_line(first, facts, key) if len(data) - len(body) <= self._longest else None
         if line is None or len(body) != facts.length:
             return None
         return PlainRequest(line, RequestHeaders(facts.shape, None, lines, facts), body, facts.keeps_open)
 
-    def _new_line(self, first: bytes, lines: bytes, facts: HeadFacts) -> RequestLine | None:
-        """Return what `request_line` does if the head is not too large, and remember it where no key is in it.
+    def _new_line(self, first: bytes, facts: HeadFacts, key: str) -> RequestLine | None:
+        """Return what `request_line` does, and remember it, without its query, where no key is in it.
 
-        The caller must be known. A query, percent-encoded bytes and parameters may contain a key, and a path may
-        contain somebody else's.
+        The caller, whose key this is, must be known. Percent-encoded bytes and parameters may contain a key, and a path
+        may contain somebody else's.
         """
-        if len(first) + len(lines) - len(b"\r\n") > self._most_bytes:
-            return None
         line = request_line(first)
-        if (
-            line is not None
-            and facts.credentials is not None
-            and len(first) <= _LONGEST_LINE
-            and _MAY_HIDE_A_KEY.search(first) is None
-            and lines[facts.key] not in first
-        ):
-            line.remembered = True
-            self._lines.keep(first, line)
-        return line
+        if line is None or facts.credentials is None or len(first) > _LONGEST_LINE:
+            return line
+        path = line.path
+        if key in path or _MAY_HIDE_A_KEY.search(path) is not None:
+            return line
+        if line.query:
+            before = b"%b %b HTTP/1.1" % (line.method.encode(), path.encode())
+            line.alike = self._lines.get(before) or self._kept(before, RequestLine(line.method, path, ""))
+            return line
+        return self._kept(first, line)
+
+    def _kept(self, first: bytes, line: RequestLine) -> RequestLine:
+        line.remembered = True
+        return self._lines.keep(first, line)
 
     def _new(self, data: bytes, lines: bytes, digest: bytes) -> PlainRequest | None:
         """Return what `read` does, and remember what follows from `lines` if they have come before."""

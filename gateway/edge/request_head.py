@@ -163,7 +163,7 @@ class RequestHeadChecker(msgspec.Struct, frozen=True):
             trace_id,
             peer.trusted,
             peer.certificate_subject,
-            line if line.remembered else None,
+            line if line.remembered else line.alike,
         )
 
     def _excessive(self, target: str, headers: RequestHeaders) -> GatewayError | None:

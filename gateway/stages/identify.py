@@ -25,6 +25,7 @@ from gateway.kernel.http.key_scrubbing import (
     decode,
     drop_copies,
     fold,
+    may_hold_key,
     secrets_of,
     take_key,
 )
@@ -62,7 +63,12 @@ def take_credentials(x: Exchange, credentials: Credentials) -> None:
     when a key is in the path or in Host, where it would reach the upstream.
     """
     facts = x.headers.facts
-    if facts is not None and facts.credentials is credentials and x.line is not None:
+    if (
+        facts is not None
+        and facts.credentials is credentials
+        and x.line is not None
+        and not (x.query and may_hold_key(x.query, credentials.key_query, x.headers.lines[facts.key].decode()))
+    ):
         return
     x.line = None
     x.header_keys = x.headers.getall(credentials.key_header, [])

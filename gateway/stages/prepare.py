@@ -86,7 +86,7 @@ def prepare(x: Exchange, route: Route, caller: Caller, id_field: str, body: byte
     template, forwarded = _templates.get(common) or _templates.keep(common, _template(x, route))
     call: Call = template.__copy__()  # type: ignore[attr-defined]  # of every Struct; `copy.copy` takes five times as long
     line = x.line
-    call.path = (line is not None and line.route is route and line.target) or _target(x, route)
+    call.path = (line is not None and line.route is route and not x.query and line.target) or _target(x, route)
     ids = f"{id_field}: {x.request_id}\r\ntraceparent: {x.traceparent}\r\n".encode()
     if x.certificate_subject:
         ids += f"{route.subject_field}: {x.certificate_subject}\r\n".encode("utf-8", "surrogateescape")
@@ -133,7 +133,7 @@ def _target(x: Exchange, route: Route) -> bytes:
     """Return the request target for the upstream, and remember it with the request line."""
     path = route.upstream_path(x.path)
     target = (f"{path}?{x.query}" if x.query else path).encode()
-    if x.line is not None and x.line.route is route:
+    if x.line is not None and x.line.route is route and not x.query:
         x.line.target = target
     return target
 

@@ -1,6 +1,7 @@
 """All routes, and the search for the one that a request takes."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeAlias
 
 from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, NO_ROUTE, GatewayError, refusal
 from gateway.kernel.http.compression import CompressionRules
@@ -30,6 +31,10 @@ class _Node:
         self.below: dict[str, Route] = {}
 
 
+_Begun: TypeAlias = tuple[_Node, dict[str, Route]]
+"""A node that literals alone lead to, and what the nodes above it have for any rest; by path, if there is one tier."""
+
+
 class RouteTable:
     """Finds the route for a request. The most specific pattern that has the method wins.
 
@@ -38,7 +43,7 @@ class RouteTable:
     """
 
     __slots__ = (
-        "_known", "_law", "_literal", "_merges", "_only_root", "_refused", "_roots", "compression", "cross_origin",
+        "_begun", "_known", "_law", "_literal", "_merges", "_refused", "_roots", "compression", "cross_origin",
         "listeners", "routes", "unrouted", "unrouted_text", "views",
     )  # fmt: skip
 
@@ -81,11 +86,11 @@ class RouteTable:
         """The tables of listeners by their ids, None when no route names a listener."""
         tiers = (self.routes,) if tiers is None else tiers
         self._roots = tuple(_Node() for _ in tiers)
-        self._only_root = self._roots[0] if len(self._roots) == 1 else None
         exact: dict[str, dict[str, Route]] = {}
         for root, tier in zip(self._roots, tiers, strict=True):
             for route in tier:
                 _plant(root, route, exact)
+        self._begun = dict(_begin(self._roots[0], "", _NONE)) if len(tiers) == 1 else {}
         self._law = Law(tiers, services or {})
         self._literal = {
             path: {method: route for method, route in methods.items() if self._is_clear(route, method, path)}
@@ -143,9 +148,13 @@ class RouteTable:
         lead on from one segment, another method has a more specific route, or a rival might guard the path. APIs have
         paths without end, one for each thing that they know: so a new one costs little, and is not remembered.
         """
-        if self._only_root is None or not is_clear(path):
+        begun = self._begun
+        if not begun or not is_clear(path):
             return None
-        node, at, found = self._only_root, 1, _NONE
+        at = path.rindex("/") + 1
+        if path[: at - 1] not in begun:
+            at = 1
+        node, found = begun[path[: at - 1]]
         while True:
             found = node.below or found
             end = path.find("/", at)
@@ -257,6 +266,14 @@ def _plant(root: _Node, route: Route, exact: dict[str, dict[str, Route]]) -> Non
     if not below and all(isinstance(segment, str) for segment in segments):
         path = "/" + "/".join([spelled(str(segment)) for segment in segments])
         exact[path] = methods | exact.get(path, {})
+
+
+def _begin(node: _Node, path: str, found: dict[str, Route]) -> Iterator[tuple[str, _Begun]]:
+    """Yield what `RouteTable._begun` has for `node` and those below it, as far as no parameter leads there."""
+    yield path, (node, found)
+    if node.param is None:
+        for segment, child in node.literal.items():
+            yield from _begin(child, f"{path}/{segment}", node.below or found)
 
 
 def _candidates(node: _Node, segments: list[str], at: int) -> Iterator[dict[str, Route]]:

@@ -38,6 +38,11 @@ def decode(text: str) -> str:
     return unescape(text.replace("+", " ").encode("latin-1", "replace")).decode("utf-8", "surrogateescape")
 
 
+def may_hold_key(query: str, name: str, key: str) -> bool:
+    """Return whether `take_key` might find something in `query`, or `key` might stand there. `name` is as there."""
+    return "%" in query or "+" in query or key in query or fold(name) in fold(query)
+
+
 def take_key(query: str, name: str) -> tuple[list[str], str]:
     """Return the values of parameter `name` in `query`, and the query without them. Raises TooManyKeysError.
 

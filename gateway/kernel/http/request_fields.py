@@ -69,7 +69,8 @@ class RequestLine(msgspec.Struct, gc=False):
 
     One that is `remembered` is the same object whenever its bytes come again. It has no query, nothing in its path is
     encoded or may be a parameter, and no key of the client is in it. `route` is where it leads by `table`, and `target`
-    its path at the service of that, b"" as long as it was not needed.
+    its path at the service of that, b"" as long as it was not needed. `alike` is the remembered one for the same method
+    and path, where the line has a query.
     """
 
     method: str
@@ -79,6 +80,7 @@ class RequestLine(msgspec.Struct, gc=False):
     table: object = None
     route: Any = None
     target: bytes = b""
+    alike: "RequestLine | None" = None
 
 
 NO_KEY = slice(-2, None)

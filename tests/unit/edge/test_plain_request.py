@@ -144,6 +144,20 @@ def test_request_lines_are_remembered_unless_a_key_may_be_in_them(start: bytes, 
     assert again is None or again.line.remembered is remembered
 
 
+def test_lines_with_a_query_have_the_line_that_is_remembered_for_their_path() -> None:
+    one = identified(reader())
+    found = [one.read(GET.replace(b"/a", b"/b" + query)) for query in (b"?page=1", b"?page=2", b"", b"?", b"?x?y")]
+    lines = [each.line for each in found if each is not None]
+    assert [line.query for line in lines] == ["page=1", "page=2", "", "", "x?y"]
+    assert [line.remembered for line in lines] == [False, False, True, True, False]
+    assert {id(line.alike or line) for line in lines[:3]} == {id(lines[2])}
+    assert lines[4].alike is lines[2]
+    for path in (b"/secret-of-mine?x", b"/a;b?x", b"/gw_secret?x"):
+        request = one.read(GET.replace(b"/a", path))
+        assert request is not None
+        assert (request.line.alike, request.line.remembered) == (None, False)
+
+
 def test_a_line_that_is_remembered_is_read_anew_for_a_client_whose_key_is_in_it() -> None:
     one = identified(reader())
     another = GET.replace(b"secret-of-mine", b"a-second-secret").replace(b"/a", b"/a-second-secret")

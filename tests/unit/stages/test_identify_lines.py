@@ -56,6 +56,28 @@ def test_beside_a_request_line_that_is_remembered_no_key_is_searched_as_long_as_
     assert (unknown.line, unknown.keys) == (None, ["good"])
 
 
+@pytest.mark.parametrize(
+    ("query", "kept", "passed_on"),
+    [
+        ("page=2", True, "page=2"),
+        ("page=2&x-api-key=other", False, "page=2"),
+        ("X_API_KEY=other", False, ""),
+        ("a=%67ood", False, "a=%67ood"),
+        ("a+b", False, "a+b"),
+        ("a=good&b", False, "a=good&b"),
+    ],
+)
+def test_a_query_is_searched_only_where_a_key_may_be_in_it(query: str, passed_on: str, *, kept: bool) -> None:
+    (x,) = repeated(*LINES, times=1)
+    line = RequestLine("GET", "/v1/orders", "", remembered=True)
+    again, searched = exchange(headers=x.headers, query=query, line=line), exchange(headers=x.headers, query=query)
+    take_credentials(again, CREDENTIALS)
+    take_credentials(searched, CREDENTIALS)
+    assert (again.line is line) is kept
+    assert again.query == searched.query == passed_on
+    assert again.keys == searched.keys
+
+
 def test_lines_that_are_known_are_looked_at_anew_for_other_credentials() -> None:
     (x,) = repeated(*LINES, times=1)
     other = Credentials(CREDENTIALS.keyring, "X-Api-Key", "X-Api-Key", "X-Org")

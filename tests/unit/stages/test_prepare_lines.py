@@ -34,14 +34,18 @@ async def test_lines_in_one_stretch_are_forwarded_alike() -> None:
     assert first.startswith(b"Accept: */*\r\nX-Note: a\r\n")
 
 
-async def test_the_path_at_a_service_is_made_once_for_each_route() -> None:
+async def test_the_path_at_a_service_is_kept_with_the_line_of_its_route() -> None:
     line = RequestLine("GET", "/v1/orders/7", "", remembered=True)
-    kept, stripped = route(), route(strip_segments=1, base="/api")
-    for to, target in ((kept, b"/v1/orders/7"), (stripped, b"/api/orders/7")):
+    matched, other = route(strip_segments=1, base="/api"), route()
+    line.route = matched
+    for to, target in ((matched, b"/api/orders/7"), (other, b"/v1/orders/7")):
         for _ in range(2):
             assert (await call(exchange(path=line.path, line=line), to)).path == target
-            assert (line.route, line.target) == (to, target)
-    assert (await call(exchange(path="/v1/orders/8"), kept)).path == b"/v1/orders/8"
+            assert line.target == b"/api/orders/7"
+    asked = exchange(path=line.path, query="page=2", line=line)
+    assert (await call(asked, matched)).path == b"/api/orders/7?page=2"
+    assert line.target == b"/api/orders/7"
+    assert (await call(exchange(path="/v1/orders/8"), other)).path == b"/v1/orders/8"
 
 
 async def test_what_depends_on_the_request_is_not_remembered_with_its_lines() -> None:

@@ -4,6 +4,7 @@ import pytest
 from multidict import CIMultiDict
 
 from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, NO_ROUTE, ROUTE_FORBIDDEN
+from gateway.kernel.http.request_fields import RequestLine
 from gateway.table import RouteTable
 from tests.refusals import accepted, refusal
 from tests.samples import route
@@ -149,6 +150,20 @@ def test_what_a_key_may_not_use_is_refused_in_any_reading() -> None:
     analytics = accepted(TABLE.match("PUT", "/v1/analytics/admin"))
     refused = refusal(TABLE.permit(frozenset({"analytics"}), analytics, "PUT", "/v1/analytics/admin"))
     assert refused.fault in {METHOD_NOT_ALLOWED, ROUTE_FORBIDDEN}
+
+
+def test_a_request_line_that_is_remembered_keeps_its_route_of_the_last_table() -> None:
+    line = RequestLine("GET", "/v1/encodings/7", "", remembered=True)
+    other = RouteTable([route("/", id="all", prefix=True)])
+    for _ in range(2):
+        for table, expected in ((TABLE, "item"), (other, "all")):
+            line.target = b"/elsewhere"
+            found = accepted(table.match(line.method, line.path, line))
+            assert (found.id, found, line.target) == (expected, line.route, b"")
+            assert table.match(line.method, line.path, line) is found
+    nowhere = RequestLine("GET", "/v2", "", remembered=True)
+    assert refusal(TABLE.match("GET", "/v2", nowhere)).fault is NO_ROUTE
+    assert nowhere.route is None
 
 
 def test_why_a_request_has_no_route_is_remembered_beside_the_routes() -> None:
