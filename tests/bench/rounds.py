@@ -62,6 +62,9 @@ def measured(
             check(peer, scenario)
     for peer in peers:
         load(peer, scenarios[0], files[scenarios[0].name], 1, 0)
+    for scenario in scenarios:
+        for peer in asked[scenario] if scenario.warm_s else ():
+            load(peer, scenario, files[scenario.name], scenario.warm_s, 0)
     found: Samples = {(scenario.name, peer.name): [] for scenario in scenarios for peer in asked[scenario]}
     lasting = dict.fromkeys(found, seconds)
     for _ in range(rounds):

@@ -26,6 +26,8 @@ class Scenario:
     tls: bool = False
     least_s: int = 1
     """Shortest load that gets beyond opening the connections."""
+    warm_s: int = 0
+    """Load before the first round, where it takes long until all keys have been seen: active ones are in use."""
     without: frozenset[str] = frozenset()
     """The peers of which it says nothing new. They are left out, unless somebody chooses peers."""
 
@@ -49,7 +51,7 @@ SCENARIOS = {
         Scenario("404", "no such route", status=404, path="/elsewhere/", without=_PARSED),
         Scenario("429", "limit spent", status=429, callers="spent", without=_PARSED),
         Scenario("keys10", "10 active keys", callers="ten", without=_KEYS),
-        Scenario("keys16k", "16,000 active keys", callers="many", without=_KEYS),
+        Scenario("keys16k", "16,000 active keys", callers="many", warm_s=10, without=_KEYS),
         Scenario("tls", "clients over TLS", tls=True, without=_MANY),
         Scenario("close", "a connection for each request", close=True, without=_MANY),
         Scenario("conns1024", "1,024 connections", connections=1024, without=_MANY),
