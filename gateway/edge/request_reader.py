@@ -145,16 +145,16 @@ class RequestReader(WriteProgress):
             return
         limits = self._listener.head_checker.limits
         if messages:
+            self._last_payload = payload = messages[-1][1]
+            if payload is not EMPTY_PAYLOAD:  # behind a body in chunks there is no other request
+                length = body_length(messages[-1][0].headers)
+                self._splitter.body_missing = sys.maxsize if length is None else max(0, length - payload.total_bytes)
             if self._head_bytes > limits.header_bytes:
                 self._check_sizes(messages)
             self._head_bytes = 0
             self._head_since = None
             self._splitter.in_head = False
             self._messages.extend(messages)
-            self._last_payload = payload = messages[-1][1]
-            if payload is not EMPTY_PAYLOAD:  # behind a body in chunks there is no other request
-                length = body_length(messages[-1][0].headers)
-                self._splitter.body_missing = sys.maxsize if length is None else max(0, length - payload.total_bytes)
         elif between and data:
             if self._head_since is None:
                 self._head_since = self._listener.head_checker.monotonic()

@@ -92,6 +92,7 @@ async def test_the_whole_line_distinguishes_an_unknown_method_from_no_request(li
         (b"GET /a HTTP/1.1\r\nHost: h\r\n%s\r\n" % (b"X: %s\r\n" % (b"a" * 1000) * 5), 431, "headers_too_large"),
         (b"GET /a HTTP/1.1\r\nHost: h\r\n%s" % (b"X: %s\r\n" % (b"a" * 1000) * 9), 431, "headers_too_large"),
         (b"GET /a HTTP/1.1\r\nHost: h\r\n%s\r\n" % (b"X: a\r\n" * 200), 431, "headers_too_large"),
+        (b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n%s\r\nabc" % (b"X: %s\r\n" % (b"a" * 1000) * 5), 431, "headers_too_large"),
         (b"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400, "malformed_request"),
         (b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2000000\r\n\r\nabc", 413, "body_too_large"),
         (b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 00000000000000000000000009999999\r\n\r\nabc", 413, "body_too_large"),
