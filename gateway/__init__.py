@@ -73,7 +73,7 @@ Design decisions
       or task for each request. Malformed requests are ordinary exchanges that are answered and recorded.
     - What a route has no use for costs its requests next to nothing: which routes are plain and which callers
       unrestricted is decided when the configuration is loaded, and refusals that are always the same are made once.
-    - upstream is our own connection pool on httptools: one write, one future and no timer for each call.
+    - upstream is our own connection pool on httptools: one write, one waiter and no timer for each call.
     - Replies are never re-encoded: the JSON of a service is checked and spliced in, so that every digit survives.
     - Limits are whole microseconds (GCRA): Redis, memory and the model in kernel/limits/token_bucket.py agree to the
       token.

@@ -111,13 +111,13 @@ class RouteTable:
         """Return the route for `method` and `path` as sent. The `merged` path is matched, and passed on.
 
         There is a refusal in place of the route: MALFORMED_PATH, NO_ROUTE, METHOD_NOT_ALLOWED or ROUTE_FORBIDDEN.
-        `line` is the request line that has this method and path, if it is remembered. The route is kept there.
+        `line` is the request line that has this method and path, if it is remembered. What is found is kept there.
         """
         if line is not None and line.table is self:
-            known: Route = line.route
+            known: Route | GatewayError = line.route
             return known
         found = self._search(method, path)
-        if line is not None and isinstance(found, Route):
+        if line is not None:
             line.table, line.route, line.target = self, found, b""
         return found
 
@@ -141,8 +141,8 @@ class RouteTable:
         self._known.keep(path, {**self._known.get(path, {}), method: found})
         return found
 
-    def _found_at_once(self, method: str, path: str) -> Route | None:
-        """Return the route that `_match` finds for a path of which there is one reading, and that nothing else decides.
+    def _found_at_once(self, method: str, path: str) -> Route | GatewayError | None:
+        """Return what `_match` finds for a path of which there is one reading, and that nothing else decides.
 
         None where it must be asked: the path has marks that are read in more than one way, a literal and a parameter
         lead on from one segment, another method has a more specific route, or a rival might guard the path. APIs have
@@ -170,6 +170,8 @@ class RouteTable:
                 found = child.here or child.tip or found
                 break
             node, at = child, end + 1
+        if found is _NONE:
+            return refusal(NO_ROUTE)
         route = found.get(method)
         return route if route in self._law.unrivalled else None
 
