@@ -161,7 +161,8 @@ class InProcess:
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self._file.read_text().splitlines()]
+        whole, _, _ = self._file.read_text().rpartition("\n")  # the last one may be on its way
+        return [json.loads(line) for line in whole.splitlines()]
 
     async def record(self, name: str, value: object) -> dict[str, Any]:
         def found() -> list[dict[str, Any]]:
