@@ -19,6 +19,7 @@ from sys import intern
 
 import msgspec
 
+from gateway.kernel.http.key_scrubbing import SHORTEST_SECRET
 from gateway.kernel.http.request_fields import FieldShape, HeadFacts, RequestHeaders, RequestLine, may_be_remembered
 from gateway.kernel.key_format import PREFIX
 from gateway.kernel.memo import MANY_CALLERS, Memo
@@ -38,6 +39,7 @@ MOST_SHAPES = 256
 _LONGEST_HOST = 256
 _REMEMBERED_LINES, _LONGEST_LINE = 1024, 256
 _MAY_HIDE_A_KEY = re.compile(r"[%;=]|//|" + re.escape(PREFIX))
+_BETWEEN_VALUES = re.compile("[&;=?]")
 _SALT_BYTES = 32
 _NOT_PLAIN = frozenset({
     "expect", "http2-settings", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "tracestate",
@@ -110,7 +112,7 @@ class PlainRequestReader:
         """Return what `request_line` does, and remember it, without its query, where no key is in it.
 
         The caller, whose key this is, must be known. Percent-encoded bytes and parameters may contain a key, and a path
-        may contain somebody else's.
+        may contain somebody else's, or one that is in the query.
         """
         line = request_line(first)
         if line is None or facts.credentials is None or len(first) > _LONGEST_LINE:
@@ -120,7 +122,9 @@ class PlainRequestReader:
             return line
         if line.query:
             before = b"%b %b HTTP/1.1" % (line.method.encode(), path.encode())
-            line.alike = self._lines.get(before) or self._kept(before, RequestLine(line.method, path, ""))
+            line.alike = self._lines.get(before)
+            if line.alike is None and not _may_repeat(line.query, path):
+                line.alike = self._kept(before, RequestLine(line.method, path, ""))
             return line
         return self._kept(first, line)
 
@@ -214,6 +218,13 @@ def request_line(line: bytes) -> RequestLine | None:
         return None
     path, _, query = target.decode().partition("?")
     return RequestLine(method, path, query)
+
+
+def _may_repeat(query: str, path: str) -> bool:
+    """Return whether a value in `query` that may be a key stands in `path`, too."""
+    if "%" in query or "+" in query:
+        return True
+    return any(len(part) >= SHORTEST_SECRET and part in path for part in _BETWEEN_VALUES.split(query))
 
 
 def _shape_of(names: tuple[bytes, ...]) -> PlainShape | None:

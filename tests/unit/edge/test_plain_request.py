@@ -152,7 +152,13 @@ def test_lines_with_a_query_have_the_line_that_is_remembered_for_their_path() ->
     assert [line.remembered for line in lines] == [False, False, True, True, False]
     assert {id(line.alike or line) for line in lines[:3]} == {id(lines[2])}
     assert lines[4].alike is lines[2]
-    for path in (b"/secret-of-mine?x", b"/a;b?x", b"/gw_secret?x"):
+    for path in (
+        b"/secret-of-mine?x",
+        b"/a;b?x",
+        b"/gw_secret?x",
+        b"/in-the-query?key=in-the-query",
+        b"/in-the-query?key=%69n-the-query",
+    ):
         request = one.read(GET.replace(b"/a", path))
         assert request is not None
         assert (request.line.alike, request.line.remembered) == (None, False)
