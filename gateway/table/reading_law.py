@@ -65,10 +65,7 @@ class Law:
         }
         self._permitted: Memo[tuple[str, str], list[Rival]] = Memo(_MOST_KNOWN)
         self.unrivalled = frozenset(
-            route
-            for route in routes
-            if not (self._demands[route] in self._contested and route.upstream is not None)
-            and not (route.open and self._services)
+            route for route in routes if not (self._may_be_rivalled(route) or self._may_lead_elsewhere(route))
         )
         """The routes of which `check` refuses no path."""
 
@@ -81,17 +78,23 @@ class Law:
 
         It is METHOD_NOT_ALLOWED, MALFORMED_PATH or ROUTE_FORBIDDEN.
         """
-        demand = self._demands[route]
         refusal = None
-        if demand in self._contested and route.upstream is not None:
+        if self._may_be_rivalled(route):
+            demand = self._demands[route]
             refusal = _refusal(
                 self._rivals.of(route, method, path),
                 lambda rival: self._demands[rival].exceeds(demand, method),
                 _otherwise,
             )
-        if refusal is None and route.open and self._services:
+        if refusal is None and self._may_lead_elsewhere(route):
             refusal = _refusal(self._behind(route, method, path), lambda rival: not rival.open, _elsewhere)
         return refusal
+
+    def _may_be_rivalled(self, route: Route) -> bool:
+        return route.upstream is not None and self._demands[route] in self._contested
+
+    def _may_lead_elsewhere(self, route: Route) -> bool:
+        return route.open and bool(self._services)
 
     def rivals(self, route: Route, method: str, path: str) -> list[Route] | None:
         """Return the routes that a reading of `path` leads to, at the gateway or at the service.

@@ -40,7 +40,11 @@ def decode(text: str) -> str:
 
 def may_hold_key(query: str, name: str, key: str) -> bool:
     """Return whether `take_key` might find something in `query`, or `key` might stand there. `name` is as there."""
-    return "%" in query or "+" in query or key in query or fold(name) in fold(query)
+    return key in query or _may_name(query, fold(name))
+
+
+def _may_name(query: str, folded: str) -> bool:
+    return "%" in query or "+" in query or folded in fold(query)
 
 
 def take_key(query: str, name: str) -> tuple[list[str], str]:
@@ -51,7 +55,7 @@ def take_key(query: str, name: str) -> tuple[list[str], str]:
     byte for byte.
     """
     folded = fold(name)
-    if "%" not in query and "+" not in query and folded not in fold(query):
+    if not _may_name(query, folded):
         return [], query
     matched = _resembling(query, folded)
     if not matched:
