@@ -47,7 +47,7 @@ class ReplyWriter(RequestReader):
         Raises ConnectionError and what its stream raises.
         """
         x, transport, body, listener = self._exchange, self.transport, reply.body, self._listener
-        if (  # not so for nearly every reply
+        if (  # few replies
             x is None
             or transport is None
             or self._paused

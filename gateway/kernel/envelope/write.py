@@ -125,10 +125,6 @@ def message_ids(request_id: str) -> Callable[[], str]:
     def new_id() -> str:
         nonlocal count
         count += 1
-        return _message_id(count, request_id)
+        return f"{count:08x}{request_id[_NUMBER_DIGITS:]}"
 
     return new_id
-
-
-def _message_id(number: int, request_id: str) -> str:
-    return f"{number:08x}{request_id[_NUMBER_DIGITS:]}"
