@@ -2,8 +2,7 @@
 
 from copy import copy
 
-import msgspec
-
+from gateway.kernel.copies import replace
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.http.request_fields import RequestLine
 from gateway.table import Route, RouteTable
@@ -48,9 +47,9 @@ class DryTable(RouteTable):
             return route
         self._matched = route
         if route.upstream is None:
-            return route if route.self_service is None else msgspec.structs.replace(route, self_service=None)
+            return route if route.self_service is None else replace(route, self_service=None)
         self.unsent = Unsent(route.upstream.id, self._answer)
-        return msgspec.structs.replace(route, upstream=self.unsent)
+        return replace(route, upstream=self.unsent)
 
     def permit(self, allowed: frozenset[str], route: Route, method: str, path: str) -> GatewayError | None:
         """See `RouteTable.permit`."""

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import msgspec
 
 from gateway.exchange import Exchange
-from gateway.history.feed import LONGEST_BYTES, ActivityFeed
+from gateway.history.feed import LONGEST_BYTES, ActivityFeed, ActivityReport, NearLimit
 from gateway.history.measures import (
     CLIENT_ERRORS,
     DURATION_BOUNDS_S,
@@ -32,7 +32,7 @@ from gateway.history.measures import (
     empty_tables,
     sampled,
 )
-from gateway.kernel.limits.token_bucket import Decision, LimitOwner
+from gateway.kernel.limits.token_bucket import Decision
 from gateway.kernel.struct_attributes import set_as_slots
 from gateway.observe.exchange_series import CalledPlace, ErrorKind, ExchangeSeries
 from gateway.table import Caller
@@ -46,24 +46,6 @@ _MOST_LIMITS = 50
 _OTHERS = (OTHER, OTHER)
 _NEAR = 0.25
 """A key is near a limit when no more than this share of it is left."""
-
-
-class NearLimit(msgspec.Struct, frozen=True, array_like=True):
-    """A key that has little left of a limit: `remaining` of the `most` calls that it may make at once."""
-
-    key: str
-    organization: str | None
-    limit: str
-    owner: LimitOwner
-    remaining: int
-    most: int
-
-
-class ActivityReport(msgspec.Struct, frozen=True, array_like=True):
-    """What a worker has counted within about a second."""
-
-    tables: CountTables
-    near_limits: list[NearLimit]
 
 
 AlikeExchanges: TypeAlias = tuple[str, CalledPlace | None, Caller | None]

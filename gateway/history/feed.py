@@ -10,10 +10,33 @@ import mmap
 import struct
 from zlib import crc32
 
+import msgspec
+
+from gateway.history.measures import CountTables
+from gateway.kernel.limits.token_bucket import LimitOwner
+
 PLACES = 4
 PLACE_BYTES = 128 << 10
 _HEAD = struct.Struct("<QII")
 LONGEST_BYTES = PLACE_BYTES - _HEAD.size
+
+
+class NearLimit(msgspec.Struct, frozen=True, array_like=True):
+    """A key that has little left of a limit: `remaining` of the `most` calls that it may make at once."""
+
+    key: str
+    organization: str | None
+    limit: str
+    owner: LimitOwner
+    remaining: int
+    most: int
+
+
+class ActivityReport(msgspec.Struct, frozen=True, array_like=True):
+    """What a worker has counted within about a second."""
+
+    tables: CountTables
+    near_limits: list[NearLimit]
 
 
 class ActivityFeed:

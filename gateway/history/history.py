@@ -4,8 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from gateway.history.activity import ActivityReport, NearLimit
-from gateway.history.feed import ActivityFeed
+from gateway.history.feed import ActivityFeed, ActivityReport, NearLimit
 from gateway.history.timeline import Timeline
 
 NEAR_FOR_S = 60.0

@@ -14,9 +14,9 @@ from itertools import islice
 from math import ceil
 
 import msgspec
-from msgspec.structs import replace
 
 from gateway.kernel.clock import Clock
+from gateway.kernel.copies import replace
 from gateway.kernel.limits.token_bucket import Claim, Decision, Window, carry
 from gateway.kernel.memo import MANY_CALLERS, Memo
 from gateway.limiter.memory_limiter import LocalLimiter

@@ -63,7 +63,7 @@ class Writer:
         self._asleep = False
         self._wake = threading.Event()
         self._closing = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._own_thread: threading.Thread | None = None
 
     def __repr__(self) -> str:
         return f"<Writer fd {self._fd}, {self.waiting_bytes} bytes waiting, {self.dropped} lines dropped>"
@@ -78,10 +78,10 @@ class Writer:
         return self._put_bytes + self._put_bytes_elsewhere - self._written_bytes
 
     def start(self) -> threading.Thread:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
-            self._thread.start()
-        return self._thread
+        if self._own_thread is None:
+            self._own_thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
+            self._own_thread.start()
+        return self._own_thread
 
     def put(self, line: bytes) -> None:
         """Send `line`, which ends in a newline. Never waits. For one thread only: the event loop's."""
@@ -145,7 +145,8 @@ class Writer:
         """Return what could not be written. That is nothing, unless the other end is closed or the disk is full."""
         while data:
             try:
-                data = data[os.write(self._fd, data) :]
+                written = os.write(self._fd, data)
+                data = data[written:]
             except BlockingIOError:
                 # Somebody we share the terminal or pipe with made it non-blocking.
                 poll = select.poll()

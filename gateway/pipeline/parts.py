@@ -1,7 +1,6 @@
 """What a gateway is made of."""
 
 from collections.abc import Awaitable
-from copy import copy
 from typing import Self
 
 from gateway.exchange import Exchange
@@ -46,6 +45,10 @@ class Parts:
         maintenance: MaintenanceSwitch | None = None,
         cache: ReplyCache | None = None,
         idempotency: IdempotencyKeys | None = None,
+        loop_budget: LoopBudget | None = None,
+        visitors: Visitors | None = None,
+        accounts: Accounts | None = None,
+        https_port: int | None = None,
     ) -> None:
         self.table = table
         self.credentials = credentials
@@ -61,10 +64,10 @@ class Parts:
         self.idempotency = IdempotencyKeys.in_memory(clock) if idempotency is None else idempotency
         self.compressor = Compressor() if compressor is None else compressor
         self.switch = MaintenanceSwitch() if maintenance is None else maintenance
-        self.loop_budget = LoopBudget()
-        self.visitors = Visitors()
-        self.accounts = Accounts(limiter, table.routes)
-        self.https_port: int | None = None
+        self.loop_budget = LoopBudget() if loop_budget is None else loop_budget
+        self.visitors = Visitors() if visitors is None else visitors
+        self.accounts = Accounts(limiter, table.routes) if accounts is None else accounts
+        self.https_port = https_port
 
     async def at_last(self, x: Exchange, step: Awaitable[None]) -> None:
         """Take a last step before the reply is sent. A bug in it must not cost the client its reply."""
@@ -75,14 +78,31 @@ class Parts:
 
     def redirecting(self, port: int) -> Self:
         """Return a gateway that redirects every request to https at `port`, and asks no limiter and no upstream."""
-        one = copy(self)
-        one.https_port = port
-        return one
+        return self._with(self.table, port)
 
     def at_listener(self, listener: str) -> Self:
         """Return the gateway for the requests of a listener: itself, unless some route is for one listener only."""
         if self.table.listeners is None:
             return self
-        one = copy(self)
-        one.table = self.table.at(listener)
-        return one
+        return self._with(self.table.at(listener), self.https_port)
+
+    def _with(self, table: RouteTable, https_port: int | None) -> Self:
+        return type(self)(
+            table=table,
+            credentials=self.credentials,
+            limiter=self.limiter,
+            recorder=self.recorder,
+            clock=self.clock,
+            faults=self.faults,
+            id_field=self.id_field,
+            callers=self.callers,
+            read_ahead=self.read_ahead,
+            compressor=self.compressor,
+            maintenance=self.switch,
+            cache=self.cache,
+            idempotency=self.idempotency,
+            loop_budget=self.loop_budget,
+            visitors=self.visitors,
+            accounts=self.accounts,
+            https_port=https_port,
+        )

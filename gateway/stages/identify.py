@@ -29,7 +29,7 @@ from gateway.kernel.http.key_scrubbing import (
     secrets_of,
     take_key,
 )
-from gateway.kernel.http.request_fields import NO_KEY, HeadFacts, shared_slice
+from gateway.kernel.http.request_fields import NO_KEY, HeadFacts
 from gateway.table import Caller, Credentials, FoundCaller, Route, RouteTable
 
 _LONGEST_NOTED = 256
@@ -67,13 +67,16 @@ def take_credentials(x: Exchange, credentials: Credentials) -> None:
         facts is not None
         and facts.credentials is credentials
         and x.line is not None
-        and not (x.query and may_hold_key(x.query, credentials.key_query, x.headers.lines[facts.key].decode()))
+        and not (
+            x.query
+            and may_hold_key(x.query, credentials.key_query, x.headers.lines[facts.key_at : facts.key_end].decode())
+        )
     ):
         return
     x.line = None
     x.header_keys = x.headers.getall(credentials.key_header, [])
     if facts is not None and not x.header_keys:
-        facts.credentials, facts.key, facts.digest = credentials, NO_KEY, b""
+        facts.credentials, (facts.key_at, facts.key_end), facts.digest = credentials, NO_KEY, b""
     if x.query:
         try:
             x.query_keys, x.query = take_key(x.query, credentials.key_query)
@@ -131,7 +134,7 @@ def identify(
         if known is not None:
             return known
         if facts.digest:
-            shown = x.headers.lines[facts.key].decode()
+            shown = x.headers.lines[facts.key_at : facts.key_end].decode()
             return callers.find(shown, facts.organization, wall_s, x.client, facts.digest)
     keys = x.header_keys
     secret = keys[0] if keys and len(keys) == 1 and keys[0] else _secret(x)
@@ -160,7 +163,7 @@ def _note_facts(
     if not value.isascii() or "%" in x.host or key in x.host or len(organization or "") > _LONGEST_NOTED:
         return
     _, end = headers.line_bounds()[headers.shape.only(credentials.key_header.lower())]
-    facts.key = shared_slice(end - 2 - len(value), end - 2)
+    facts.key_at, facts.key_end = end - 2 - len(value), end - 2
     facts.digest, facts.organization, facts.caller = sha256(value).digest(), organization, caller
     facts.credentials = credentials
 

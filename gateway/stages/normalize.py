@@ -7,9 +7,8 @@ waits: a body too large to be held is a stream that is checked while it is read 
 
 from collections.abc import Iterator
 
-from msgspec import structs
-
 from gateway.exchange import Exchange, Reply
+from gateway.kernel.copies import replace
 from gateway.kernel.envelope.adopt import adopt, opening, probe
 from gateway.kernel.envelope.charsets import BOM
 from gateway.kernel.envelope.header_messages import notices
@@ -262,7 +261,7 @@ def _binary(answer: Answer, screened: Screened, route: Route) -> Reply:
 def _unwrapped(answer: Answer, screened: Screened, route: Route) -> Reply:
     """Return the reply for a success without an envelope. `prepare` removes Range fields, so no ranges are offered."""
     of_the_body = [line for line in screened.of_the_body if line[0] != "Accept-Ranges"]
-    reply = _untouched(answer, structs.replace(screened, of_the_body=of_the_body), route)
+    reply = _untouched(answer, replace(screened, of_the_body=of_the_body), route)
     if not screened.content_type:
         reply.fields.insert(0, _OCTET_STREAM)
     return reply

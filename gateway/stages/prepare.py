@@ -4,11 +4,10 @@ import math
 from itertools import compress
 from typing import TypeAlias
 
-from msgspec.structs import replace
-
 from gateway.exchange import Exchange
+from gateway.kernel.copies import replace
 from gateway.kernel.http.key_scrubbing import contains_secret, secrets_of
-from gateway.kernel.http.request_fields import HeadFacts, RequestHeaders, shared_slice
+from gateway.kernel.http.request_fields import HeadFacts, RequestHeaders
 from gateway.kernel.http.request_headers import FieldFilter, forwarded_prefix
 from gateway.kernel.memo import Memo
 from gateway.net.address import UNIX
@@ -95,9 +94,9 @@ def prepare(x: Exchange, route: Route, caller: Caller, id_field: str, body: byte
     if facts is None or facts.filter is not route.request_filter or x.query_keys:
         kept = _kept(x, route)
     else:
-        kept = headers.lines[facts.kept]
-        for part in facts.kept_apart:  # of the few fields that facts are known of
-            kept += headers.lines[part]
+        kept = headers.lines[facts.kept_at : facts.kept_end]
+        for at, end in facts.kept_apart:  # of the few fields that facts are known of
+            kept += headers.lines[at:end]
     call.head = (kept, forwarded or _forwarded(x, route), ids, caller.head, route.request_fields)
     call.caller = caller.bucket
     if not body:
@@ -166,13 +165,12 @@ def _kept(x: Exchange, route: Route) -> bytes:
 def _note_facts(facts: HeadFacts, x: Exchange, request_filter: FieldFilter) -> None:
     """Note which of the field lines are forwarded, for the next request that has them."""
     lines, secrets = x.headers.lines, secrets_of(x.keys)
-    kept: list[slice] = []
+    kept: list[tuple[int, int]] = []
     for passes, (at, end) in zip(request_filter.selection(x.headers.shape), x.headers.line_bounds(), strict=True):
         if passes and not (secrets and contains_secret(lines[at:end], secrets)):
-            kept.append(slice(kept.pop().start if kept and kept[-1].stop == at else at, end))
-    first, *apart = kept or [slice(0)]
+            kept.append((kept.pop()[0] if kept and kept[-1][1] == at else at, end))
+    (facts.kept_at, facts.kept_end), *apart = kept or [(0, 0)]
     facts.filter, facts.kept_apart = request_filter, tuple(apart)
-    facts.kept = shared_slice(first.start, first.stop)
 
 
 def _with_service_tags(fields: list[Field], route: Route, *, parts: bool) -> list[Field]:

@@ -13,6 +13,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 import msgspec
 from multidict import istr
 
+from gateway.kernel.copies import replace
 from gateway.kernel.http.path_patterns import Rest, Segment, parse, parse_prefix
 from gateway.kernel.http.route_conditions import bare_host
 from gateway.kernel.memo import Memo
@@ -155,7 +156,7 @@ def _winners(routes: Sequence[Route]) -> list[Route]:
         if methods == route.methods:
             kept.append(route)
         elif methods:
-            kept.append(msgspec.structs.replace(route, methods=methods))
+            kept.append(replace(route, methods=methods))
     return kept
 
 

@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-import msgspec
-
 from gateway.kernel.addresses import address_rules
+from gateway.kernel.copies import replace
 from gateway.kernel.http.cors import CorsPolicy
 from gateway.kernel.http.request_headers import FieldFilter
 from gateway.kernel.http.response_headers import FieldRules, Line
@@ -83,7 +82,7 @@ def open_route(config: Config, own: OwnRoute, limits: Route) -> Route:
 
     A call costs what any call costs, of the caller's own limits.
     """
-    return msgspec.structs.replace(
+    return replace(
         limits,
         id=own.id,
         pattern=own.path,
@@ -99,14 +98,12 @@ def _file_route(served: Route, file: StaticFile) -> Route:
     """Return the route of a file, whose own header fields come before those that are set on all replies."""
     names = {name.lower() for name, _ in file.fields}
     own_set = tuple(line for line in served.own_set if line[0].lower() not in names)
-    return msgspec.structs.replace(served, file=file, own_set=own_set, cors=None)
+    return replace(served, file=file, own_set=own_set, cors=None)
 
 
 def at_listener(own: Sequence[Route], listener: str) -> tuple[Route, ...]:
     """Return the gateway's own routes for a listener: what the document shows depends on it."""
-    return tuple(
-        route if route.document is None else msgspec.structs.replace(route, match_listener=listener) for route in own
-    )
+    return tuple(route if route.document is None else replace(route, match_listener=listener) for route in own)
 
 
 def own_routes(
@@ -123,16 +120,16 @@ def own_routes(
     """
     addresses, made = address_rules(config.defaults.allow, config.defaults.deny), []
     for each in config.own_paths():
-        route = msgspec.structs.replace(limits_route(each.path, own_set, cors), addresses=addresses)
+        route = replace(limits_route(each.path, own_set, cors), addresses=addresses)
         if each.id == LIMITS_ROUTE:
             made.append(route)
         elif each.id in _KEY_METHODS:
             methods = _KEY_METHODS[each.id]
-            made.append(msgspec.structs.replace(route, id=each.id, methods=methods, tariff=None, self_service=own_keys))
+            made.append(replace(route, id=each.id, methods=methods, tariff=None, self_service=own_keys))
         elif document is not None:
             served = open_route(config, each, route)
             made.append(
-                msgspec.structs.replace(served, document=document)
+                replace(served, document=document)
                 if each.id == OPENAPI_ROUTE
                 else _file_route(served, document.files[each.path])
             )

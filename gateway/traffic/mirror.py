@@ -14,6 +14,7 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
+from gateway.kernel.copies import replace
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.traffic.json_shape import shape_differences
 from gateway.traffic.split import Destination
@@ -110,7 +111,7 @@ class Mirror:
             return await self._behind.send(call)
         loop = asyncio.get_running_loop()
         original: asyncio.Future[_Original | None] = loop.create_future()
-        copy = msgspec.structs.replace(call, buffer_bytes=LONGEST_COMPARED_BYTES, read_ahead_bytes=0)
+        copy = replace(call, buffer_bytes=LONGEST_COMPARED_BYTES, read_ahead_bytes=0)
         task = loop.create_task(self._send_copy(copy, original))
         self._copies.add(task)
         task.add_done_callback(self._copies.discard)

@@ -16,6 +16,7 @@ from typing import Protocol
 import msgspec
 
 from gateway.kernel.clock import Clock
+from gateway.kernel.copies import replace
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.traffic.latency_quantile import LatencyQuantile
 from gateway.kernel.traffic.retry import HedgeResult, RetryBudget, RetryPolicy
@@ -113,7 +114,7 @@ class Hedging:
         self._budget.called()
         after_s = self.after_s
         await in_task()
-        attempts = [self._begin(call, msgspec.structs.replace(call), number)]
+        attempts = [self._begin(call, replace(call), number)]
         try:
             if after_s is not None:
                 await asyncio.wait({attempts[0].task}, timeout=after_s)
@@ -165,9 +166,7 @@ class Hedging:
         first.call.resends, call.resends = 0, left - 1
         call.resent = (*call.resent, Resend(now, "hedge"))
         total_s = max(_SOONEST_S, min(ends_at - now, policy.per_try_s or ends_at - now))
-        copy = msgspec.structs.replace(
-            call, total_timeout_s=total_s, connect_timeout_s=min(call.connect_timeout_s, total_s)
-        )
+        copy = replace(call, total_timeout_s=total_s, connect_timeout_s=min(call.connect_timeout_s, total_s))
         return self._begin(call, copy, number)
 
     @staticmethod

@@ -163,7 +163,8 @@ def opening(first: bytes) -> Opening | None:
 
 
 def _opening(text: bytes, seen: dict[bytes, tuple[int, int]]) -> Opening | None:
-    status = text[slice(*seen.get(b"status", (0, 0)))]
+    start, end = seen.get(b"status", (0, 0))
+    status = text[start:end]
     if b"requestId" not in seen or status not in _STATUSES:
         return None
     start, end = seen[b"requestId"]

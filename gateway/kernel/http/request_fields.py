@@ -83,16 +83,8 @@ class RequestLine(msgspec.Struct, gc=False):
     alike: "RequestLine | None" = None
 
 
-NO_KEY = slice(-2, None)
-"""Where the key is in lines without one: the end of them, which is in no request line."""
-
-
-_slices: Memo[tuple[int | None, int], slice] = Memo(2 * _REMEMBERED)
-
-
-def shared_slice(at: int | None, end: int) -> slice:
-    """Return the slice with these bounds: those of all keys of one length are one object, which stays in the cache."""
-    return _slices.get((at, end)) or _slices.keep((at, end), slice(at, end))
+NO_KEY = (-2, -1)
+"""Where the key is in lines without one: in the end of them, which is in no request line."""
 
 
 class HeadFacts(msgspec.Struct, eq=False, gc=False):
@@ -100,10 +92,10 @@ class HeadFacts(msgspec.Struct, eq=False, gc=False):
 
     `host` is the value of Host. `keeps_open` is about the connection, and `length` about the body, in bytes. There is
     no `traceparent` among the lines. The others hold for the `credentials` and the `filter` that are named, which are
-    compared by identity; None as long as nothing was found out. `key` says where in the lines the only key is, `digest`
-    is its SHA-256, b"" if there is none, `organization` the one that it asks for; `caller` is the caller who sends
-    them, None if that may change. `kept` is the first part of the lines that is forwarded, and `kept_apart` are the
-    others.
+    compared by identity; None as long as nothing was found out. The only key is from `key_at` to `key_end` in the
+    lines, `digest` is its SHA-256, b"" if there is none, `organization` the one that it asks for; `caller` is the
+    caller who sends them, None if that may change. The lines from `kept_at` to `kept_end` are forwarded, and those
+    between the bounds `kept_apart`.
     """
 
     shape: FieldShape
@@ -111,13 +103,15 @@ class HeadFacts(msgspec.Struct, eq=False, gc=False):
     keeps_open: bool
     length: int
     credentials: object = None
-    key: slice = NO_KEY
+    key_at: int = NO_KEY[0]
+    key_end: int = NO_KEY[1]
     digest: bytes = b""
     organization: str | None = None
     caller: Any = None
     filter: object = None
-    kept: slice = slice(0)
-    kept_apart: tuple[slice, ...] = ()
+    kept_at: int = 0
+    kept_end: int = 0
+    kept_apart: tuple[tuple[int, int], ...] = ()
 
 
 class RequestHeaders(msgspec.Struct, eq=False, gc=False):
@@ -147,7 +141,7 @@ class RequestHeaders(msgspec.Struct, eq=False, gc=False):
     def known_keys(self) -> list[str]:
         """Return the only key if it is known where it is in the lines."""
         facts = self.facts
-        return [] if facts is None or not facts.digest else [self.lines[facts.key].decode()]
+        return [] if facts is None or not facts.digest else [self.lines[facts.key_at : facts.key_end].decode()]
 
     def line_bounds(self) -> list[tuple[int, int]]:
         """Return where each of the `lines` begins and ends, its CR and LF included."""

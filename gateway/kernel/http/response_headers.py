@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 import msgspec
-from msgspec.structs import replace
 
+from gateway.kernel.copies import replace
 from gateway.kernel.envelope.media_type import JSON, media
 from gateway.kernel.errors.sanitize import fit
 from gateway.kernel.faults import UPSTREAM_PROTOCOL_ERROR, GatewayError
@@ -111,7 +111,7 @@ class FieldRules(Memo[bytes, Rule]):
             name: None if rule not in _READ and (name in exact or name.startswith(self._dropped)) else rule
             for name, rule in _RULES.items()
         }
-        known.update(dict.fromkeys(exact - _RULES.keys()))
+        known.update(dict.fromkeys(exact.difference(_RULES)))
         super().__init__(_REMEMBERED, known)
         self.screened: Memo[int, tuple[BackendFields, Screened]] = Memo(_REMEMBERED_HEADS)
         """What `screen` made of shared fields, by their identity, together with them."""

@@ -163,7 +163,7 @@ class UpstreamConnection(UploadingSocket):
             if head is not None:
                 self._known_head = head
                 # by position, like the call: faster than by name
-                answer = Answer(head.status, head.fields, data[head.body], None, head.length, self._target, 0, True)  # noqa: FBT003
+                answer = Answer(head.status, head.fields, data[head.end :], None, head.length, self._target, 0, True)  # noqa: FBT003
                 self._end_call(head.status, head.idle_hint_s)
                 pending.set_result_in_callback(answer)
                 return

@@ -21,7 +21,7 @@ class KnownHead(msgspec.Struct, frozen=True, gc=False):
     """What a head says. All replies with this head share `fields`.
 
     `text` is all of it, with the empty line at its end. `length` is that of the body in bytes, `size_bytes` that of the
-    whole reply, and `body` the part of the reply that is its body.
+    whole reply, and its body begins at the `end` of the head.
     """
 
     text: bytes
@@ -29,11 +29,11 @@ class KnownHead(msgspec.Struct, frozen=True, gc=False):
     fields: Fields
     length: int
     size_bytes: int
-    body: slice
+    end: int
     idle_hint_s: float | None
 
 
-NO_HEAD = KnownHead(b"", 0, [], 0, -1, slice(0), None)
+NO_HEAD = KnownHead(b"", 0, [], 0, -1, 0, None)
 """Stands where no head is known yet: no reply has its size."""
 KNOWN_HEADS: Memo[bytes, KnownHead] = Memo(_MOST_HEADS)
 """By the bytes of the head, the empty line at its end included, so that they are known to be all of it."""
@@ -56,5 +56,5 @@ def remember(data: bytes, reply: ResponseParser) -> None:
     certain = reply.keep and reply.clean and not reply.ambiguous
     if certain and end > len(_BLANK) and reply.length == size - end and b"set-cookie" not in dict(reply.fields):
         head = data[:end]
-        known = KnownHead(head, reply.status, reply.fields, reply.length, size, slice(end, None), reply.idle_hint_s)
+        known = KnownHead(head, reply.status, reply.fields, reply.length, size, end, reply.idle_hint_s)
         KNOWN_HEADS.keep(head, known)

@@ -115,7 +115,7 @@ def identified(one: PlainRequestReader) -> PlainRequestReader:
     """The reader when a stage has found out where the key of GET is."""
     (facts,) = one._known.values()
     end = GET.index(b"\r\n\r\n") - GET.index(b"Host")
-    facts.credentials, facts.key = object(), slice(end - len(b"secret-of-mine"), end)
+    facts.credentials, facts.key_at, facts.key_end = object(), end - len(b"secret-of-mine"), end
     return one
 
 
@@ -171,7 +171,7 @@ def test_a_line_that_is_remembered_is_read_anew_for_a_client_whose_key_is_in_it(
     assert first is not None
     assert first.line.remembered
     mine = [*one._known.values()][1]
-    mine.credentials, mine.key = object(), slice(-4 - len(b"a-second-secret"), -4)
+    mine.credentials, mine.key_at, mine.key_end = object(), -4 - len(b"a-second-secret"), -4
     for _ in range(2):
         request = one.read(another)
         assert request is not None

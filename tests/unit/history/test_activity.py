@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from gateway.exchange import Exchange, Reply, ReplySource
-from gateway.history.activity import MOST_ROWS, Activity, ActivityReport, NearLimit
-from gateway.history.feed import LONGEST_BYTES, ActivityFeed
+from gateway.history.activity import MOST_ROWS, Activity
+from gateway.history.feed import LONGEST_BYTES, ActivityFeed, ActivityReport, NearLimit
 from gateway.history.measures import CLIENT_ERRORS, LIMITED, OTHER, SERVER_ERRORS, Counts, HistoryDimension, requests
 from gateway.kernel.faults import CLIENT_CLOSED, NO_ROUTE, RATE_LIMITED, GatewayError
 from gateway.kernel.limits.quota import Meter, MeterState

@@ -2,8 +2,7 @@
 
 import msgspec
 
-from gateway.history.activity import ActivityReport, NearLimit
-from gateway.history.feed import ActivityFeed
+from gateway.history.feed import ActivityFeed, ActivityReport, NearLimit
 from gateway.history.history import History
 from gateway.history.measures import CountTables
 from gateway.history.report import report
