@@ -5,6 +5,7 @@ than most commands. Every command exits with 0 on success, 1 if it has found a p
 `diff` exits with 3 or 4 if there are changes.
 """
 
+import os
 import sys
 
 from gateway.system.signals import install_early_handlers
@@ -23,6 +24,7 @@ from click.shell_completion import CompletionItem  # noqa: E402
 
 from gateway import __version__  # noqa: E402
 from gateway.cli.fast_import import fast_imports  # noqa: E402
+from gateway.system.compiled import use_compiled_modules  # noqa: E402
 
 SUMMARIES = {
     "run": "Serve what a configuration file, or one URL, describes.",
@@ -52,6 +54,9 @@ SUMMARIES = {
 """The texts that help and completion show without the import of a command, in the order in which a new user needs them.
 """
 
+SERVE = ("run", "demo")
+"""The commands that run what is compiled."""
+
 
 class Commands(click.Group):
     """A group whose commands are modules of this package."""
@@ -63,6 +68,8 @@ class Commands(click.Group):
         if cmd_name not in SUMMARIES:
             return None
         with fast_imports():
+            if cmd_name in SERVE:
+                use_compiled_modules(os.environ)
             return cast(click.Command, import_module(f"gateway.cli.{cmd_name}").command)
 
     def resolve_command(

@@ -1,0 +1,286 @@
+"""Compiles the modules that every request passes through to machine code, with mypyc.
+
+    .venv/bin/python deploy/compile.py [FOLDER]
+
+FOLDER gets one shared library for all modules, a small one for each of them, and `sources.json`, which says what they
+were made of: a gateway whose sources are others does not use them (see `gateway/system/compiled.py`, which looks in the
+environment of the Python that runs where no FOLDER is given). Needs what `deploy/compile.lock` lists, a C compiler and
+the headers of this Python.
+
+mypyc lays out the attributes of classes by itself. It knows nothing of msgspec, so structs are written out as classes
+with an `__init__` before. Each line of a module keeps its number: tracebacks name the lines of the sources.
+"""
+
+import argparse
+import ast
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from gateway.system.compiled import LIBRARY, SOURCES, default_folder, digest  # noqa: E402  it is found there
+
+MODULES = (
+    "edge.head_splitter",
+    "edge.plain_request",
+    "edge.request_head",
+    "edge.response_head",
+    "exchange",
+    "history.activity",
+    "kernel.envelope.adopt",
+    "kernel.envelope.write",
+    "kernel.http.request_fields",
+    "kernel.http.response_headers",
+    "kernel.ids",
+    "kernel.limits.ratelimit_headers",
+    "kernel.limits.token_bucket",
+    "kernel.memo",
+    "kernel.timestamp",
+    "limiter.memory_limiter",
+    "limiter.pending_decision",
+    "limiter.redis_limiter",
+    "net.coroutine_driver",
+    "net.waiter",
+    "net.write_batch",
+    "observe.exchange_series",
+    "observe.instruments",
+    "observe.writer",
+    "pipeline.other_answers",
+    "pipeline.parts",
+    "pipeline.request_life",
+    "redis_client.connection",
+    "redis_client.server",
+    "stages.error_reply",
+    "stages.identify",
+    "stages.limit",
+    "stages.normalize",
+    "stages.prepare",
+    "stages.record",
+    "stages.response_headers",
+    "stages.settle",
+    "table.keyring",
+    "table.routes",
+    "upstream.call",
+    "upstream.connection_shares",
+    "upstream.http1.connection",
+    "upstream.http1.connection_socket",
+    "upstream.http1.deadlines",
+    "upstream.http1.framing",
+    "upstream.http1.known_heads",
+    "upstream.http1.pending_answer",
+    "upstream.http1.uploading_socket",
+    "upstream.target",
+)
+"""What requests pass through, as modules of `gateway`."""
+ENCODED = {"_Link", "_Message", "_Probe"}
+"""Structs that msgspec encodes or decodes, which stay what they are. Options of the class are lost all the same."""
+ATTRIBUTES = {
+    "LocalLimiter": "allow_interpreted_subclasses=True",
+    "Memo": "allow_interpreted_subclasses=True",
+    "Recorder": "allow_interpreted_subclasses=True",
+}
+"""What mypyc is told of classes (`mypyc_attr`)."""
+_STRUCTS = {"msgspec.Struct", "Waiter"}
+"""What structs that are written out are derived from."""
+_PROTOCOL = "asyncio.Protocol"
+"""A base that only says what a class is like."""
+_HARMLESS_CALLS = ("len", "min", "max")
+_SETUP = """
+from mypyc.build import mypycify
+from setuptools import setup
+
+modules = mypycify(["--config-file=mypy.ini", *{files!r}], opt_level="{level}", multi_file=True, group_name="{group}")
+setup(name="gateway", packages=[], ext_modules=modules)
+"""
+_MYPY = """
+[mypy]
+ignore_missing_imports = True
+# What struct and protocol were checked for in the sources.
+disable_error_code = arg-type, type-var, attr-defined
+"""
+
+
+def main() -> None:
+    """Compile `MODULES` into the folder of the command line."""
+    parser = argparse.ArgumentParser(description="Compile what every request passes through.")
+    parser.add_argument("folder", type=Path, nargs="?", default=default_folder(), metavar="FOLDER")
+    parser.add_argument("--level", choices="0123", default="2", help="how much the C compiler optimises")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        work = Path(temporary)
+        build(work, options.level)
+        install(work, options.folder)
+
+
+def build(work: Path, level: str) -> None:
+    """Compile a copy of the sources in `work`. Raises SystemExit with what mypyc or the C compiler said."""
+    shutil.copytree(ROOT / "gateway", work / "gateway", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    files = [f"gateway/{module.replace('.', '/')}.py" for module in MODULES]
+    for name in files:
+        file = work / name
+        file.write_text(written_out(file.read_text()))
+    (work / "mypy.ini").write_text(_MYPY)
+    (work / "setup.py").write_text(_SETUP.format(files=files, level=level, group=LIBRARY.removesuffix("__mypyc")))
+    command = [sys.executable, "setup.py", "build_ext", "--inplace", "--parallel", "2"]
+    made = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
+    if made.returncode:
+        raise SystemExit(f"{made.stdout[-5000:]}{made.stderr[-5000:]}\ndeploy/compile.py: it could not be compiled")
+
+
+def install(work: Path, folder: Path) -> None:
+    """Replace what is in `folder` by what was compiled in `work`. A gateway that starts meanwhile runs the sources."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for library in sorted(work.rglob("*.so")):
+        place = library.relative_to(work)
+        if place.parts[0] != "build":
+            name = ".".join(place.with_name(place.name.partition(".")[0]).parts)
+            shutil.copy(library, folder / f"{name}.so")
+    names = [f"gateway.{module}" for module in MODULES]
+    (folder / SOURCES).write_text(json.dumps({name: digest(name) for name in names}))
+
+
+def written_out(source: str) -> str:
+    """Return the text of a module with its structs as classes that mypyc lays out. No line gets another number.
+
+    Raises ValueError for what mypyc would compile to something else.
+    """
+    lines = source.splitlines(keepends=True)
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Slice):
+            _check_bounds(node)
+        elif isinstance(node, ast.ClassDef):
+            _write_class(node, lines)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "force_setattr":
+            _write_assignment(node, lines)
+    _import_typing(tree, lines)
+    return "".join(lines)
+
+
+def _check_bounds(node: ast.Slice) -> None:
+    """Raise ValueError when a bound does something: mypyc evaluates bounds twice for types that it does not know."""
+    for each in ast.walk(node):
+        if isinstance(each, ast.Call) and ast.unparse(each.func) not in _HARMLESS_CALLS:
+            if isinstance(each.func, ast.Attribute) and each.func.attr in ("find", "rfind"):
+                continue
+            raise ValueError(f"line {each.lineno}: give the result of `{ast.unparse(each)}` a name before the slice")
+
+
+def _write_assignment(call: ast.Call, lines: list[str]) -> None:
+    """Assign what a frozen struct gets by force."""
+    of, name, value = call.args
+    assert isinstance(name, ast.Constant)
+    _write(lines, call, [f"{' ' * call.col_offset}{ast.unparse(of)}.{name.value} = {ast.unparse(value)}\n"])
+
+
+def _write(lines: list[str], node: ast.stmt | ast.expr, by: list[str]) -> None:
+    """Replace the lines of `node`, and blank those that are left."""
+    end = node.end_lineno or node.lineno
+    lines[node.lineno - 1 : end] = [*by, *["\n"] * (end - node.lineno + 1 - len(by))]
+
+
+def _write_class(node: ast.ClassDef, lines: list[str]) -> None:
+    for statement in node.body:
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__slots__":
+            _write(lines, statement, ["    pass\n"])
+    bases = [ast.unparse(base) for base in node.bases]
+    if _PROTOCOL in bases:
+        kept = [base for base in bases if base != _PROTOCOL]
+        lines[node.lineno - 1] = f"class {node.name}({', '.join(kept)}):\n"
+    if node.name in ATTRIBUTES:
+        above = _first_line(node) - 1
+        lines[above - 2] = "if typing.TYPE_CHECKING: from mypy_extensions import mypyc_attr\n"
+        lines[above - 1] = f"@mypyc_attr({ATTRIBUTES[node.name]})\n"
+    if node.name not in ENCODED and any(base.partition("[")[0] in _STRUCTS for base in bases):
+        _write_struct(node, bases, lines)
+
+
+def _first_line(node: ast.stmt) -> int:
+    return min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", []))])
+
+
+def _write_struct(node: ast.ClassDef, bases: list[str], lines: list[str]) -> None:
+    """Write the methods of a struct in place of its decorators, of its docstring and of the blank lines around them."""
+    fields = [
+        each
+        for each in node.body
+        if isinstance(each, ast.AnnAssign) and not ast.unparse(each.annotation).startswith("ClassVar")
+    ]
+    derived = [base for base in bases if base != "msgspec.Struct"]
+    text = [f"class {node.name}({', '.join(derived)}):\n", *_methods(node, fields)]
+    begin = _first_line(node) - 3
+    end = _first_line(next(each for each in node.body if not isinstance(each, ast.Expr))) - 1
+    if len(text) > end - begin:
+        raise ValueError(f"{node.name} has no room for its methods: its docstring is too short")
+    lines[begin:end] = [*text, *["\n"] * (end - begin - len(text))]
+    for each in fields:
+        _write(lines, each, [f"    {ast.unparse(each.target)}: {ast.unparse(each.annotation)}\n"])
+
+
+def _methods(node: ast.ClassDef, fields: list[ast.AnnAssign]) -> Iterator[str]:
+    """Yield the methods that msgspec makes for a struct, one line each."""
+    options = {str(each.arg): ast.unparse(each.value) == "True" for each in node.keywords}
+    own = {each.name for each in node.body if isinstance(each, ast.FunctionDef)}
+    names = [ast.unparse(each.target) for each in fields]
+    required, optional = [], []
+    steps = [] if "msgspec.Struct" in map(ast.unparse, node.bases) else ["super().__init__()"]
+    for name, field in zip(names, fields, strict=True):
+        kind = ast.unparse(field.annotation)
+        if field.value is None:
+            required.append(f"{name}: {kind}")
+            steps.append(f"self.{name} = {name}")
+            continue
+        parameter, step = _with_default(name, kind, field.value)
+        optional.append(parameter)
+        steps.extend(step)
+    if "__post_init__" in own:
+        steps.append("self.__post_init__()")
+    keyword_only = ["*"] if options.get("kw_only") else []
+    yield f"    def __init__({', '.join(['self', *keyword_only, *required, *optional])}) -> None: {'; '.join(steps)}\n"
+    now = ", ".join(f"{name!r}: self.{name}" for name in names)
+    yield f"    def __replace__(self, **values: typing.Any) -> typing.Any: return {node.name}(**({{{now}}} | values))\n"
+    if not options.get("frozen"):
+        now = ", ".join(f"{name}=self.{name}" for name in names)
+        yield f"    def __copy__(self) -> typing.Any: return {node.name}({now})\n"
+    elif options.get("eq", True):
+        mine, theirs = (", ".join(f"{whose}.{name}" for name in names) for whose in ("self", "other"))
+        yield (
+            f"    def __eq__(self, other: object) -> bool: "
+            f"return isinstance(other, {node.name}) and ({mine},) == ({theirs},)\n"
+        )
+        yield f"    def __hash__(self) -> int: return hash(({mine},))\n"
+
+
+def _with_default(name: str, kind: str, default: ast.expr) -> tuple[str, list[str]]:
+    """Return the parameter for a field with a default, and the statements that set it."""
+    text = ast.unparse(default)
+    if text == "None" and "None" not in kind and kind not in ("Any", "object"):
+        return f"{name}: None = None", []  # `__post_init__` sets it
+    made = text if text in ("[]", "{}") else ""
+    if isinstance(default, ast.Call) and ast.unparse(default.func) in ("msgspec.field", "field"):
+        made = f"({ast.unparse(default.keywords[0].value)})()"
+    if made:
+        return f"{name}: typing.Any = None", [f"self.{name} = {made} if {name} is None else {name}"]
+    return f"{name}: {kind} = {text}", [f"self.{name} = {name}"]
+
+
+def _import_typing(tree: ast.Module, lines: list[str]) -> None:
+    """Import it beside something else, where lines that were written use it."""
+    if any("typing." in line for line in lines):
+        at = next(
+            each.lineno
+            for each in tree.body
+            if isinstance(each, ast.Import | ast.ImportFrom) and each.lineno == each.end_lineno
+        )
+        lines[at - 1] = f"{lines[at - 1].rstrip()}; import typing\n"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Modules that were compiled to machine code by `deploy/compile.py`, in place of their sources.
+
+A process that serves imports them, where they were made of the sources that are here and for the Python that runs. All
+other processes, and all tests within one process, run the sources. `GATEWAY_COMPILED` in the environment is the folder
+that they are in; empty, nothing is taken from anywhere.
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ExtensionFileLoader, ModuleSpec
+from importlib.util import spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+VARIABLE = "GATEWAY_COMPILED"
+SOURCES = "sources.json"
+"""Says what the modules of a folder were made of: by their names, the SHA-256 of each source."""
+LIBRARY = "gateway__mypyc"
+"""All of their code, which each of the modules imports."""
+
+
+def default_folder() -> Path:
+    """Return the folder for the environment of the Python that runs, whether there is one or not."""
+    return Path(sys.prefix) / "lib" / "gateway-compiled" / str(sys.implementation.cache_tag)
+
+
+def use_compiled_modules(environ: Mapping[str, str]) -> bool:
+    """Import the compiled modules from now on. Return whether there are any, made of the sources that are here."""
+    where = environ.get(VARIABLE)
+    if where == "":
+        return False
+    folder = default_folder() if where is None else Path(where)
+    try:
+        made_of: dict[str, str] = json.loads((folder / SOURCES).read_bytes())
+    except OSError:
+        return False
+    if any(digest(name) != made for name, made in made_of.items()):
+        return False
+    sys.meta_path.insert(0, _Finder(folder, {LIBRARY, *made_of}))
+    return True
+
+
+def digest(name: str) -> str:
+    """Return the SHA-256 of the source of a module, "" if there is none."""
+    root = Path(__file__).parent.parent.parent
+    try:
+        return hashlib.sha256(root.joinpath(*name.split(".")).with_suffix(".py").read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+class _Finder(MetaPathFinder):
+    """Finds the modules of `names` in `folder`."""
+
+    def __init__(self, folder: Path, names: set[str]) -> None:
+        self._folder = folder
+        self._names = names
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,  # noqa: ARG002  the signature of a finder
+        target: ModuleType | None = None,  # noqa: ARG002
+    ) -> ModuleSpec | None:
+        """See `MetaPathFinder`. None for the modules that are not compiled."""
+        if fullname not in self._names:
+            return None
+        file = str(self._folder / f"{fullname}.so")
+        return spec_from_file_location(fullname, file, loader=ExtensionFileLoader(fullname, file))
