@@ -78,8 +78,6 @@ MODULES = (
     "upstream.target",
 )
 """What requests pass through, as modules of `gateway`."""
-ENCODED = {"_Link", "_Message", "_Probe"}
-"""Structs that msgspec encodes or decodes, which stay what they are. Options of the class are lost all the same."""
 ATTRIBUTES = {
     "LocalLimiter": "allow_interpreted_subclasses=True",
     "Memo": "allow_interpreted_subclasses=True",
@@ -88,6 +86,8 @@ ATTRIBUTES = {
 """What mypyc is told of classes (`mypyc_attr`)."""
 _STRUCTS = {"msgspec.Struct", "Waiter"}
 """What structs that are written out are derived from."""
+_OPTIONS = {"cache_hash", "eq", "frozen", "gc", "kw_only"}
+"""Options of structs that are kept. The others are for msgspec's encoder, which takes no class that is written out."""
 _PROTOCOL = "asyncio.Protocol"
 """A base that only says what a class is like."""
 _HARMLESS_CALLS = ("len", "min", "max")
@@ -198,7 +198,7 @@ def _write_class(node: ast.ClassDef, lines: list[str]) -> None:
         above = _first_line(node) - 1
         lines[above - 2] = "if typing.TYPE_CHECKING: from mypy_extensions import mypyc_attr\n"
         lines[above - 1] = f"@mypyc_attr({ATTRIBUTES[node.name]})\n"
-    if node.name not in ENCODED and any(base.partition("[")[0] in _STRUCTS for base in bases):
+    if any(base.partition("[")[0] in _STRUCTS for base in bases):
         _write_struct(node, bases, lines)
 
 
@@ -226,6 +226,8 @@ def _write_struct(node: ast.ClassDef, bases: list[str], lines: list[str]) -> Non
 
 def _methods(node: ast.ClassDef, fields: list[ast.AnnAssign]) -> Iterator[str]:
     """Yield the methods that msgspec makes for a struct, one line each."""
+    if any(each.arg not in _OPTIONS for each in node.keywords):
+        raise ValueError(f"{node.name}: a struct that is encoded or decoded belongs in a module that is not compiled")
     options = {str(each.arg): ast.unparse(each.value) == "True" for each in node.keywords}
     own = {each.name for each in node.body if isinstance(each, ast.FunctionDef)}
     names = [ast.unparse(each.target) for each in fields]

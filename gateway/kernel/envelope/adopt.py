@@ -5,9 +5,9 @@ from collections.abc import Callable
 from json import JSONDecoder
 from typing import NamedTuple
 
-import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
+from gateway.kernel.envelope.encoded import MEMBERS, EnvelopeMembers
 from gateway.kernel.envelope.raw_json import JsonMembers, decode_without_halves, displaced, is_utf8, members, render
 from gateway.kernel.envelope.repair import error_data, string, success_data
 from gateway.kernel.envelope.write import error
@@ -15,20 +15,7 @@ from gateway.kernel.errors.sanitize import fit_json
 from gateway.kernel.errors.translate import LARGEST_BODY, code_of, status_of, translate
 
 _JSON = b"application/json"
-
-
-class _Probe(msgspec.Struct):
-    """The members that identify an envelope, as they were spelled."""
-
-    requestId: msgspec.Raw | UnsetType = UNSET  # noqa: N815  # the contract's spelling
-    status: msgspec.Raw | UnsetType = UNSET
-    data: msgspec.Raw | UnsetType = UNSET
-
-
-_PROBE = msgspec.json.Decoder(_Probe)
-"""Checks a whole text like `gateway.kernel.envelope.raw_json.is_syntax`, at the same cost."""
-
-_probe = _PROBE.decode
+_decode_members = MEMBERS.decode
 
 _STATUSES = frozenset({b'"SUCCESS"', b'"ERROR"'})
 _ENVELOPE = frozenset({"requestId", "status", "data", "more"})
@@ -74,9 +61,9 @@ def probe(text: bytes) -> bool | None:
     It is one with requestId, a status of the contract and data at the top level, or with nothing but these and `more`.
     """
     try:
-        found: _Probe | None = _probe(text)
+        found: EnvelopeMembers | None = _decode_members(text)
     except (ValueError, RecursionError):
-        found = decode_without_halves(_PROBE, text, displaced)
+        found = decode_without_halves(MEMBERS, text, displaced)
     if found is None or not (text.isascii() or is_utf8(text)):
         return None
     if found.status is UNSET or found.requestId is UNSET or bytes(found.status) not in _STATUSES:

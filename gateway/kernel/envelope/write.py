@@ -3,33 +3,14 @@
 from collections.abc import Callable, Iterable
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
+from gateway.kernel.envelope.encoded import EncodedLink, EncodedMessage
 from gateway.kernel.envelope.raw_json import quote
 from gateway.kernel.faults import Detail, Link
 
 EMPTY_RESULT = b"{}"
 """The result for an empty or `null` body of a service (rule 3)."""
-
-
-class _Link(msgspec.Struct, gc=False):
-    """A Link of the contract, for the encoder: `Link` is a tuple, which would become an array."""
-
-    href: str
-    title: str
-
-
-class _Message(msgspec.Struct, gc=False):
-    """A Message of the contract, for the encoder. What is UNSET is left out."""
-
-    date: str | UnsetType
-    id: str
-    type: str
-    text: str
-    field: str | UnsetType
-    links: list[_Link] | UnsetType
-    more: dict[str, str] | UnsetType
-
 
 _encode = msgspec.json.Encoder().encode
 
@@ -89,7 +70,7 @@ def error_pieces(frame: bytes, details: Iterable[Detail] = (), more: bytes = b""
     piece = frame
     for number, each in enumerate(details, 1):
         field = UNSET if each.field is None else each.field
-        message = _encode(_Message(UNSET, "", each.type, each.text, field, UNSET, each.more or UNSET))
+        message = _encode(EncodedMessage(UNSET, "", each.type, each.text, field, UNSET, each.more or UNSET))
         pieces.append(piece + (b"," if pieces else b',"details":[') + _ID + b"%08x" % number)
         piece = message[len(_ID) :]
     ending = (b"]}" if pieces else b"}") + (b"," + more if more else b"")
@@ -104,15 +85,15 @@ def framed_error(pieces: tuple[bytes, ...], request_id: str) -> bytes:
 
 def render_links(links: Iterable[Link]) -> bytes:
     """Return a JSON array of Links."""
-    return _encode([_Link(*link) for link in links])
+    return _encode([EncodedLink(*link) for link in links])
 
 
 def render_message(
     message_id: str, kind: str, text: str, *, date: str | None = None, links: Iterable[Link] = ()
 ) -> bytes:
     """Return one Message as JSON. `date` ends in Z."""
-    shown = [_Link(*link) for link in links]
-    return _encode(_Message(date or UNSET, message_id, kind, text, UNSET, shown or UNSET, UNSET))
+    shown = [EncodedLink(*link) for link in links]
+    return _encode(EncodedMessage(date or UNSET, message_id, kind, text, UNSET, shown or UNSET, UNSET))
 
 
 def message_ids(request_id: str) -> Callable[[], str]:
