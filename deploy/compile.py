@@ -229,10 +229,11 @@ def _methods(node: ast.ClassDef, fields: list[ast.AnnAssign]) -> Iterator[str]:
     if any(each.arg not in _OPTIONS for each in node.keywords):
         raise ValueError(f"{node.name}: a struct that is encoded or decoded belongs in a module that is not compiled")
     options = {str(each.arg): ast.unparse(each.value) == "True" for each in node.keywords}
+    first = "msgspec.Struct" in map(ast.unparse, node.bases)
     own = {each.name for each in node.body if isinstance(each, ast.FunctionDef)}
     names = [ast.unparse(each.target) for each in fields]
     required, optional = [], []
-    steps = [] if "msgspec.Struct" in map(ast.unparse, node.bases) else ["super().__init__()"]
+    steps = [] if first else ["super().__init__()"]
     for name, field in zip(names, fields, strict=True):
         kind = ast.unparse(field.annotation)
         if field.value is None:
@@ -251,20 +252,21 @@ def _methods(node: ast.ClassDef, fields: list[ast.AnnAssign]) -> Iterator[str]:
     if not options.get("frozen"):
         now = ", ".join(f"{name}=self.{name}" for name in names)
         yield f"    def __copy__(self) -> typing.Any: return {node.name}({now})\n"
-    elif options.get("eq", True):
+    if options.get("eq", first):  # a `Waiter` is compared by identity, and what is derived from it
         mine, theirs = (", ".join(f"{whose}.{name}" for name in names) for whose in ("self", "other"))
         yield (
             f"    def __eq__(self, other: object) -> bool: "
             f"return isinstance(other, {node.name}) and ({mine},) == ({theirs},)\n"
         )
-        yield f"    def __hash__(self) -> int: return hash(({mine},))\n"
+        if options.get("frozen"):
+            yield f"    def __hash__(self) -> int: return hash(({mine},))\n"
 
 
 def _with_default(name: str, kind: str, default: ast.expr) -> tuple[str, list[str]]:
     """Return the parameter for a field with a default, and the statements that set it."""
     text = ast.unparse(default)
     if text == "None" and "None" not in kind and kind not in ("Any", "object"):
-        return f"{name}: None = None", []  # `__post_init__` sets it
+        return f"{name}: {kind} | None = None", []  # `__post_init__` sets it
     made = text if text in ("[]", "{}") else ""
     if isinstance(default, ast.Call) and ast.unparse(default.func) in ("msgspec.field", "field"):
         made = f"({ast.unparse(default.keywords[0].value)})()"

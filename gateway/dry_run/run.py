@@ -156,9 +156,7 @@ class _Unrecorded(Recorder):
 
     def __init__(self) -> None:
         """There is nothing to count."""
-
-    def begin(self) -> None:
-        """See `Recorder.begin`."""
+        self.begin = _nothing
 
     def bug(self, error: Exception, request_id: str) -> None:  # noqa: ARG002  the signature of Recorder
         """Raise `error`."""
@@ -169,6 +167,10 @@ class _Unrecorded(Recorder):
 
     def record(self, x: Exchange, now_s: float) -> None:
         """See `Recorder.record`."""
+
+
+def _nothing() -> None:
+    """Count nothing."""
 
 
 async def _discard(reply: Reply) -> int:

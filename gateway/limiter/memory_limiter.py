@@ -28,8 +28,10 @@ from gateway.kernel.limits.token_bucket import (
 )
 from gateway.kernel.memo import MANY_CALLERS
 from gateway.kernel.struct_attributes import set_as_slots
+from gateway.limiter import memory_state
 from gateway.limiter.interface import Condition, LimiterState
-from gateway.limiter.memory_quotas import Entries, MemoryQuotas
+from gateway.limiter.memory_quotas import MemoryQuotas
+from gateway.limiter.memory_state import SavedKey
 
 MAX_BUCKETS = 1_000_000
 KEPT_BUCKETS = MANY_CALLERS
@@ -49,17 +51,6 @@ class _Bucket(msgspec.Struct):
     tat_us: int
     emission_us: int
     limiter: "LocalLimiter | None"
-
-
-class _Content(msgspec.Struct):
-    """All buckets and meters. An entry of `entries` is one bucket: its key, its time and its price.
-
-    A bucket that some keys share has, in place of a key, the index of its window in `windows` and a number.
-    """
-
-    windows: list[Window]
-    entries: list[tuple[str | tuple[int, int], int, int]]
-    meters: Entries
 
 
 class LocalLimiter:
@@ -130,23 +121,22 @@ class LocalLimiter:
     def hand_over(self) -> LimiterState:
         """See `Limiter.hand_over`. The times are of the monotonic clock, which all processes of a machine share."""
         windows: dict[Window, int] = {}
-        entries: list[tuple[str | tuple[int, int], int, int]] = []
+        entries: list[tuple[SavedKey, int, int]] = []
         for name, bucket in self._buckets.items():
             # A shared bucket is named by its window and a number.
             key = name if isinstance(name, str) else (windows.setdefault(name[0], len(windows)), name[1])  # type: ignore[index]
             entries.append((key, bucket.tat_us, bucket.emission_us))
-        return LimiterState(
-            memory=msgspec.msgpack.encode(_Content(list(windows), entries, self.memory_quotas.export()))
-        )
+        return LimiterState(memory=memory_state.encode(list(windows), entries, self.memory_quotas.export()))
 
     def adopt(self, state: LimiterState, *, share_only: bool = False) -> None:  # noqa: ARG002 - nothing is owed here
         """See `Limiter.adopt`. Buckets that are known here stay as they are."""
         if not state.memory:
             return
-        content = msgspec.msgpack.decode(state.memory, type=_Content)
+        content = memory_state.decode(state.memory)
         self.memory_quotas.adopt(content.meters)
+        windows = [saved.window() for saved in content.windows]
         for name, tat_us, emission_us in content.entries:
-            key: Hashable = name if isinstance(name, str) else (content.windows[name[0]], name[1])
+            key: Hashable = name if isinstance(name, str) else (windows[name[0]], name[1])
             if key not in self._buckets:
                 self._buckets[key] = _Bucket(tat_us, emission_us, self)
                 self._sweep_order.append(key)
