@@ -13,6 +13,7 @@ with an `__init__` before. Each line of a module keeps its number: tracebacks na
 
 import argparse
 import ast
+import hashlib
 import json
 import shutil
 import subprocess
@@ -24,7 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from gateway.system.compiled import LIBRARY, SOURCES, default_folder, digest  # noqa: E402  it is found there
+from gateway.system.compiled import LIBRARY, SOURCES, default_folder  # noqa: E402  it is found there
 
 MODULES = (
     "edge.head_splitter",
@@ -114,16 +115,21 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
-        build(work, options.level)
-        install(work, options.folder)
+        made_of = build(work, options.level)
+        install(work, made_of, options.folder.resolve())
 
 
-def build(work: Path, level: str) -> None:
-    """Compile a copy of the sources in `work`. Raises SystemExit with what mypyc or the C compiler said."""
+def build(work: Path, level: str) -> dict[str, str]:
+    """Compile a copy of the sources in `work`. Return the SHA-256 of each of `MODULES`, as the copy has it.
+
+    Raises SystemExit with what mypyc or the C compiler said.
+    """
     shutil.copytree(ROOT / "gateway", work / "gateway", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
     files = [f"gateway/{module.replace('.', '/')}.py" for module in MODULES]
-    for name in files:
+    made_of = {}
+    for module, name in zip(MODULES, files, strict=True):
         file = work / name
+        made_of[f"gateway.{module}"] = hashlib.sha256(file.read_bytes()).hexdigest()
         file.write_text(written_out(file.read_text()))
     (work / "mypy.ini").write_text(_MYPY)
     (work / "setup.py").write_text(_SETUP.format(files=files, level=level, group=LIBRARY.removesuffix("__mypyc")))
@@ -131,19 +137,25 @@ def build(work: Path, level: str) -> None:
     made = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
     if made.returncode:
         raise SystemExit(f"{made.stdout[-5000:]}{made.stderr[-5000:]}\ndeploy/compile.py: it could not be compiled")
+    return made_of
 
 
-def install(work: Path, folder: Path) -> None:
-    """Replace what is in `folder` by what was compiled in `work`. A gateway that starts meanwhile runs the sources."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+def install(work: Path, made_of: dict[str, str], folder: Path) -> None:
+    """Replace `folder` by one with what was compiled in `work`. It is never there in part, whatever happens."""
+    new, old = (folder.with_name(f".{folder.name}-{state}") for state in ("new", "old"))
+    for left in (new, old):
+        shutil.rmtree(left, ignore_errors=True)
+    new.mkdir(parents=True)
     for library in sorted(work.rglob("*.so")):
         place = library.relative_to(work)
         if place.parts[0] != "build":
             name = ".".join(place.with_name(place.name.partition(".")[0]).parts)
-            shutil.copy(library, folder / f"{name}.so")
-    names = [f"gateway.{module}" for module in MODULES]
-    (folder / SOURCES).write_text(json.dumps({name: digest(name) for name in names}))
+            shutil.copy(library, new / f"{name}.so")
+    (new / SOURCES).write_text(json.dumps(made_of))
+    if folder.exists():
+        folder.rename(old)
+    new.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def written_out(source: str) -> str:

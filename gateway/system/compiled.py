@@ -9,6 +9,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ExtensionFileLoader, ModuleSpec
 from importlib.util import spec_from_file_location
@@ -28,19 +29,32 @@ def default_folder() -> Path:
 
 
 def use_compiled_modules(environ: Mapping[str, str]) -> bool:
-    """Import the compiled modules from now on. Return whether there are any, made of the sources that are here."""
+    """Import the compiled modules from now on. Return whether they are in use.
+
+    They are not where there are none, or none that were made of the sources that are here.
+    """
     where = environ.get(VARIABLE)
     if where == "":
         return False
     folder = default_folder() if where is None else Path(where)
     try:
         made_of: dict[str, str] = json.loads((folder / SOURCES).read_bytes())
-    except OSError:
+    except (OSError, ValueError):
         return False
     if any(digest(name) != made for name, made in made_of.items()):
         return False
-    sys.meta_path.insert(0, _Finder(folder, {LIBRARY, *made_of}))
-    return True
+    finder = _Finder(folder, {LIBRARY, *made_of})
+    sys.meta_path.insert(0, finder)
+    try:
+        import_module(LIBRARY)
+    except ImportError:  # made for another machine, or being replaced at this moment
+        sys.meta_path.remove(finder)
+    return in_use()
+
+
+def in_use() -> bool:
+    """Return whether this process runs them."""
+    return LIBRARY in sys.modules
 
 
 def digest(name: str) -> str:
