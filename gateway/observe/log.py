@@ -16,6 +16,7 @@ from gateway.observe.access_log import AccessLog, printable
 from gateway.observe.redact import redactor
 from gateway.observe.writer import Output, Writer
 from gateway.settings import Config
+from gateway.system.compiled import in_use
 
 Format: TypeAlias = Literal["auto", "json", "console"]
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
@@ -210,4 +211,5 @@ def announce(
         keys=keys,
         workers=workers,
         pid=os.getpid(),
+        compiled=in_use(),
     )

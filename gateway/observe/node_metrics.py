@@ -8,6 +8,7 @@ from gateway.observe.exposition import Exposition
 from gateway.observe.families import Families
 from gateway.observe.instruments import Family, Gauge
 from gateway.observe.shared_memory import ABSENT, Region
+from gateway.system.compiled import in_use
 
 _MOST_WORKERS = 512
 """Twice as many as there may be."""
@@ -64,8 +65,8 @@ class NodeMetrics(Families):
         )
         self._config_info = self._info("gateway_config_info", "The configuration in force.", ("file", "hash"))
         self._config_in_force: Gauge | None = None
-        self._info("gateway_build_info", "The program.", ("version", "python", "implementation")).labels(
-            __version__, platform.python_version(), platform.python_implementation()
+        self._info("gateway_build_info", "The program.", ("version", "python", "implementation", "compiled")).labels(
+            __version__, platform.python_version(), platform.python_implementation(), str(in_use()).lower()
         ).set(1)
         self._watched: dict[str, frozenset[tuple[str, ...]]] = {}
         self._exposition = Exposition([self.region])

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.system.compiled import LIBRARY
 from tests.fakes import RawBackend, reply, script, until
 from tests.gateway_process import GatewayProcess, configuration, running
 from tests.journeys.backends import enveloped, requesting
@@ -89,6 +90,10 @@ async def test_what_a_drain_does_not_wait_for_is_answered(tmp_path: Path, why: s
             assert (await gateway.record("gateway.reason", "shutting_down"))["http.response.status_code"] == 503
 
 
+def _has_loaded(gateway: GatewayProcess, library: str) -> bool:
+    return library in Path(f"/proc/{gateway.pid}/maps").read_text()
+
+
 async def test_the_first_line_names_what_is_served(tmp_path: Path) -> None:
     with running(configuration(1), tmp_path) as gateway:
         first = gateway.started
@@ -97,6 +102,7 @@ async def test_the_first_line_names_what_is_served(tmp_path: Path) -> None:
         assert first["admin"] == f"127.0.0.1:{gateway.admin_port}"
         assert (first["routes"], first["keys"]) == (1, 1)
         assert first["limiter"] == "memory"
+        assert first["compiled"] is _has_loaded(gateway, LIBRARY)
         assert gateway.terminate() == 0
 
 

@@ -101,7 +101,7 @@ def test_the_first_line_states_what_runs(printing: Callable[..., Printed]) -> No
     assert (line["event"], line["level"], line["version"]) == ("started", "info", "0.1.0")
     assert (line["config"], line["listeners"], line["admin"]) == ("gateway.yaml", ["0.0.0.0:8080"], "127.0.0.1:9901")
     assert (line["limiter"], line["routes"], line["keys"], line["workers"]) == ("local", 3, 2, 4)
-    assert line["pid"] == os.getpid()
+    assert (line["pid"], line["compiled"]) == (os.getpid(), False)
 
 
 @pytest.mark.parametrize(

@@ -54,12 +54,8 @@ def test_keys_that_are_in_redis_are_not_counted() -> None:
 
 def test_the_program_names_itself() -> None:
     implementation, python = platform.python_implementation(), platform.python_version()
-    assert (
-        shown(NodeMetrics())[
-            f'gateway_build_info{{implementation="{implementation}",python="{python}",version="{__version__}"}}'
-        ]
-        == 1
-    )
+    labels = f'compiled="false",implementation="{implementation}",python="{python}",version="{__version__}"'
+    assert shown(NodeMetrics())[f"gateway_build_info{{{labels}}}"] == 1
 
 
 def test_deaths_of_workers_are_counted_from_nothing() -> None:
