@@ -71,6 +71,9 @@ Design decisions
       time-outs goes on in a task, through the same code. Steps that call one another instead need more instructions.
     - edge keeps aiohttp's parser, queue and back-pressure and replaces its request loop: no Request, Response, writer
       or task for each request. Malformed requests are ordinary exchanges that are answered and recorded.
+    - What every request passes through is compiled to machine code by mypyc where somebody can do it: deploy/compile.py
+      lists the modules, and system/compiled.py has them imported in place of their sources if they were made of these.
+      They do the same with less CPU, and no module asks which of both it is.
     - What a route has no use for costs its requests next to nothing: which routes are plain and which callers
       unrestricted is decided when the configuration is loaded, and refusals that are always the same are made once.
     - upstream is our own connection pool on httptools: one write, one waiter and no timer for each call.

@@ -3,9 +3,13 @@
 `pytest --in-tasks` runs every exchange in a task from its start, also in the gateways that tests start as processes,
 which then use the parsers for every request and reply, too. The same tests have to pass: how an exchange is carried out
 is a question of cost alone.
+
+Gateways that tests start run the sources, also where `deploy/start` has compiled them for this environment.
+GATEWAY_COMPILED names a folder of compiled modules for them to run instead.
 """
 
 import gc
+import os
 from pathlib import Path
 
 import coverage
@@ -13,6 +17,7 @@ import hypothesis
 import pytest
 
 from gateway.net.coroutine_driver import CoroutineDriver
+from gateway.system.compiled import VARIABLE
 from tests import gateway_process
 
 _ROOT = Path(__file__).parents[1]
@@ -26,6 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ.setdefault(VARIABLE, "")
     # An example may take as long as a busy machine lets it.
     hypothesis.settings.register_profile("unhurried", deadline=None)
     hypothesis.settings.load_profile("unhurried")

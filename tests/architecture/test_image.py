@@ -9,6 +9,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from gateway.cli import main
+from gateway.system.compiled import default_folder
 from tests.architecture.files import ROOT
 
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
@@ -65,7 +66,11 @@ def test_a_build_stops_when_the_interpreter_was_built_without_pgo_or_lto() -> No
 def test_what_is_installed_is_pinned_by_hash_and_left_as_it_is() -> None:
     for name, rest in _instructions():
         for command in rest.split(" && ") if name == "RUN" else ():
-            if " install " in command:
+            if command.startswith("apt-get install "):
+                packages = [word for word in shlex.split(command)[2:] if not word.startswith("-")]
+                assert packages
+                assert all("=" in package for package in packages), command
+            elif " install " in command:
                 assert command.endswith(" .") or {"--require-hashes", "--no-deps"} <= set(command.split()), command
 
 
@@ -75,6 +80,25 @@ def test_the_build_gets_every_file_that_it_copies() -> None:
         if name == "COPY" and not rest.startswith("--from"):
             *wanted, _ = rest.split()
             assert all(f"!{path}" in let_in and (ROOT / path).exists() for path in wanted), rest
+
+
+def test_the_modules_are_compiled_by_the_interpreter_that_runs_them_for_where_it_looks() -> None:
+    (command,) = [rest for name, rest in _instructions() if name == "RUN" and "deploy/compile.py" in rest]
+    variable, python, script = shlex.split(command)  # no FOLDER: the one of the environment
+    (tools,) = re.findall(r"--requirement deploy/compile\.lock --target (\S+)", DOCKERFILE.read_text())
+    assert (variable, script) == (f"PYTHONPATH={tools}", "deploy/compile.py")
+    environment = python.removesuffix("/bin/python")
+    assert default_folder().is_relative_to(sys.prefix)
+    assert ("COPY", f"--from=build {environment} {environment}") in _last_stage()
+    assert ("ENV", f"PATH={environment}/bin:$PATH") in _last_stage()
+    assert not tools.startswith(environment)
+
+
+def test_the_image_has_no_compiler_and_no_package_of_those_that_compile() -> None:
+    build, *_, last = DOCKERFILE.read_text().split("\nFROM ")[2:]
+    assert "gcc" in build
+    assert "apt-get" not in last
+    assert "compile" not in last
 
 
 def test_the_image_has_a_list_of_its_packages_and_not_the_tool_that_wrote_it() -> None:

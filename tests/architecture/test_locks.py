@@ -8,7 +8,9 @@ import pytest
 from tests.architecture.files import ROOT
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+GROUPS = {"run": PYPROJECT["project"]["dependencies"], **PYPROJECT["dependency-groups"]}
 RUN, TEST, SBOM = "deploy/requirements.lock", "tests/requirements.lock", "deploy/sbom.lock"
+COMPILE = "deploy/compile.lock"
 
 
 def pins(lock: str) -> dict[str, str]:
@@ -21,15 +23,14 @@ def numbers(version: str) -> tuple[int, ...]:
 
 def required(*groups: str) -> dict[str, str]:
     """Names as a lock spells them, and their ranges."""
-    found = [
-        *PYPROJECT["project"]["dependencies"],
-        *(line for group in groups for line in PYPROJECT["dependency-groups"][group]),
-    ]
+    found = [line for group in groups for line in GROUPS[group]]
     split = [re.fullmatch(r"([A-Za-z0-9-]+)(?:\[.*\])?(.*)", line) for line in found]
     return {match[1].lower(): match[2] for match in split if match}
 
 
-@pytest.mark.parametrize(("lock", "groups"), [(RUN, ("build",)), (TEST, ("build", "test"))])
+@pytest.mark.parametrize(
+    ("lock", "groups"), [(RUN, ("run", "build")), (TEST, ("run", "build", "test")), (COMPILE, ("compile",))]
+)
 def test_every_requirement_is_pinned_within_its_range(lock: str, groups: tuple[str, ...]) -> None:
     pinned = pins(lock)
     for name, bounds in required(*groups).items():
@@ -43,13 +44,17 @@ def test_tests_run_with_what_is_deployed() -> None:
     assert pins(RUN).items() <= pins(TEST).items()
 
 
+def test_what_compiles_is_what_the_tests_compile_with() -> None:
+    assert pins(COMPILE).items() <= pins(TEST).items()
+
+
 def test_what_lists_the_packages_of_the_image_is_pinned() -> None:
     (wanted,) = PYPROJECT["dependency-groups"]["sbom"]
     assert pins(SBOM)["cyclonedx-bom"].startswith("7.")
     assert wanted.startswith("cyclonedx-bom>=7.")
 
 
-@pytest.mark.parametrize("lock", [RUN, TEST, SBOM])
+@pytest.mark.parametrize("lock", [RUN, TEST, SBOM, COMPILE])
 def test_every_file_to_install_is_known_by_its_hash(lock: str) -> None:
     entries = re.split(r"^(?=[a-z])", (ROOT / lock).read_text(), flags=re.MULTILINE)[1:]
     assert entries
