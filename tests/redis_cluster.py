@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.redis_server import RedisProcess, free_port, started, wait_until
+from tests.redis_server import RedisProcess, free_port, free_ports, started, wait_until
 
 SLOTS = 16384
 NODES = 4
@@ -25,7 +25,8 @@ class ClusterNode(RedisProcess):
         self.id = ""
 
     def start(self) -> None:
-        self.options["cluster-port"] = str(free_port())
+        self.port, cluster_port = (self.port, free_port()) if self.port else free_ports(2)
+        self.options["cluster-port"] = str(cluster_port)
         super().start()
         self.id = self.ask("CLUSTER", "MYID").decode()
 

@@ -12,14 +12,15 @@ import random
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from subprocess import TimeoutExpired
 
 from tests.bench import chart, instructions, report
-from tests.bench.peers import BASE, GATEWAYS, PEERS, peer, site
+from tests.bench.compiled import add_option
+from tests.bench.peers import BASE, GATEWAYS, PEERS, SOURCES, peer, site
 from tests.bench.processes import program
 from tests.bench.revision import Code, checked_out, here
 from tests.bench.rounds import Samples, measured
@@ -54,6 +55,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--python", default=sys.executable, help="the interpreter that runs the gateways; left out: this one"
     )
+    add_option(parser)
     parser.add_argument("--instructions", action="store_true", help="count instructions for a request, too")
     parser.add_argument("--seed", type=int, help="of the order of rounds")
     parser.add_argument(
@@ -84,7 +86,7 @@ def main() -> int:
     if chosen.peers:
         scenarios = [replace(each, without=frozenset()) for each in scenarios]
     names = chosen.peers or ([BASE, *GATEWAYS] if chosen.compare else list(PEERS))
-    for needed in ("nginx", "wrk", *(["redis-server"] if set(names) - {BASE, "embedded"} else [])):
+    for needed in ("nginx", "wrk", *(["redis-server"] if set(names) - {BASE, "embedded", SOURCES} else [])):
         program(needed)
     if chosen.save or chosen.instructions:
         instructions.tool()
@@ -94,16 +96,25 @@ def main() -> int:
         (chosen.save / "results.json").write_text(json.dumps(found, indent=1) + "\n")
         (chosen.save / "results.svg").write_text(chart.svg(found))
     print(json.dumps(found) if chosen.json else report.text(found))
-    return int(chosen.strict and bool(report.missed(found)))
+    for failure in found["failures"]:
+        print(failure, file=sys.stderr)
+    return exit_code(found, strict=chosen.strict)
+
+
+def exit_code(found: report.Results, *, strict: bool) -> int:
+    """1 when something could not be measured, or with `strict` when a goal is missed."""
+    return int(bool(found["failures"]) or (strict and bool(report.missed(found))))
 
 
 def run(chosen: argparse.Namespace, scenarios: list[Scenario], names: list[str]) -> report.Results:
     """All rounds. Says on standard error how far they are."""
     count = MANY_KEYS if any(scenario.callers == "many" for scenario in scenarios) else ZIPF_KEYS
     with ExitStack() as trees:
-        codes: list[Code] = [here(chosen.python)]
+        codes: list[Code] = [here(chosen.python, sources=chosen.sources)]
         if chosen.compare:
-            codes.append(trees.enter_context(checked_out(chosen.compare, chosen.python)))
+            codes.append(trees.enter_context(checked_out(chosen.compare, chosen.python, sources=chosen.sources)))
+        if not codes[0].compiled and not chosen.peers:
+            names = [name for name in names if name != SOURCES]  # it would be another name for what is measured
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             at = stack.enter_context(site(folder, count))
@@ -112,40 +123,48 @@ def run(chosen: argparse.Namespace, scenarios: list[Scenario], names: list[str])
                 for name in names
                 for code in (codes if name in GATEWAYS else codes[:1])
             ]
-            samples: Samples = {}
             chance = random.Random(chosen.seed)
-            try:
-                for number, so_far in enumerate(
-                    measured(peers, scenarios, chosen.rounds, chosen.seconds, folder, chance), 1
-                ):
-                    samples = so_far
-                    print(f"round {number} of {chosen.rounds}", file=sys.stderr)
-            except KeyboardInterrupt:
-                if not samples:
-                    raise SystemExit("stopped before the first round was over") from None
-            except SystemExit as error:
-                if not samples:
-                    raise
-                print(f"stopped, and only whole rounds count: {error}", file=sys.stderr)
+            rounds = measured(peers, scenarios, chosen.rounds, chosen.seconds, folder, chance)
+            samples, failures = whole_rounds(rounds, chosen.rounds)
             abouts = {each.name: each.about for each in peers}
-        counted = _counted(chosen, names, codes, scenarios, count)
-        return report.results(samples, abouts, scenarios, chosen, codes, counted)
+        counted, reasons = _counted(chosen, names, codes, scenarios, count)
+        found = report.results(samples, abouts, scenarios, chosen, codes, counted)
+        return found | {"failures": failures + reasons}
+
+
+def whole_rounds(rounds: Iterator[Samples], count: int) -> tuple[Samples, list[str]]:
+    """The samples of all rounds before one that fails or is interrupted, and how it failed.
+
+    Raises what the first round raises.
+    """
+    samples: Samples = {}
+    try:
+        for number, so_far in enumerate(rounds, 1):
+            samples = so_far
+            print(f"round {number} of {count}", file=sys.stderr)
+    except KeyboardInterrupt:
+        if not samples:
+            raise SystemExit("stopped before the first round was over") from None
+    except (SystemExit, TimeoutExpired, OSError) as error:
+        if not samples:
+            raise
+        return samples, [f"a round failed, and only the whole ones before it count: {error}"]
+    return samples, []
 
 
 def _counted(
     chosen: argparse.Namespace, names: list[str], codes: list[Code], scenarios: list[Scenario], key_count: int
-) -> instructions.Counted:
-    """Count instructions as `chosen` says. What cannot be counted is said, and costs none of the rounds before."""
+) -> tuple[instructions.Counted, list[str]]:
+    """Count instructions as `chosen` says, or say why they cannot be counted, which costs none of the rounds before."""
     if chosen.save and not chosen.instructions:
         names = [name for name in names if name in GATEWAYS]
         scenarios, key_count = [scenario for scenario in scenarios if scenario.name in COUNTED], ZIPF_KEYS
     elif not chosen.instructions:
-        return {}
+        return {}, []
     try:
-        return instructions.counted(names, codes, scenarios, key_count)
-    except (SystemExit, TimeoutExpired) as error:
-        print(f"no instructions: {error}", file=sys.stderr)
-        return {}
+        return instructions.counted(names, codes, scenarios, key_count), []
+    except (SystemExit, TimeoutExpired, OSError) as error:
+        return {}, [f"no instructions were counted: {error}"]
 
 
 def _positive(text: str) -> int:

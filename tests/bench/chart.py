@@ -5,7 +5,8 @@ from html import escape
 from math import log10
 from typing import Any
 
-from tests.bench.peers import BASE
+from tests.bench.peers import BASE, SOURCES
+from tests.bench.report import form
 from tests.bench.revision import spelled
 
 WIDTH, LEFT, RIGHT, ROW, TOP = 1000, 230, 30, 30, 84
@@ -17,7 +18,7 @@ _STEPS = (0.5, 1, 2, 3, 5, 10, 20, 50, 100, 200)
 
 def svg(found: dict[str, Any]) -> str:
     """Dots are medians, lines quartiles; the scale is logarithmic."""
-    ratios = [ratio for row in found["rows"] for ratio in row["ratio"]]
+    ratios = [ratio for row in found["rows"] if row["peer"] != SOURCES for ratio in row["ratio"]]
     least, most = min(0.9, *ratios) / 1.1, max(4.0, *ratios) * 1.1
     height = TOP + ROW * len(found["scenarios"]) + FOOT
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="13">'
@@ -39,8 +40,8 @@ def _text(x: float, y: float, words: str, *, anchor: str = "start", more: str = 
 
 
 def _peers(found: dict[str, Any]) -> dict[str, str]:
-    """The colour of each."""
-    return dict(zip([peer for peer in found["peers"] if peer != BASE], COLOURS, strict=False))
+    """The colour of each that is drawn."""
+    return dict(zip([peer for peer in found["peers"] if peer not in (BASE, SOURCES)], COLOURS, strict=False))
 
 
 def _legend(found: dict[str, Any]) -> Iterator[str]:
@@ -78,7 +79,7 @@ def _foot(found: dict[str, Any], height: int) -> Iterator[str]:
     machine = found["machine"]
     lines = (
         f"Medians and quartiles of the ratio within a round; {found['rounds']} rounds of {found['seconds']} s, 64 connections, one core; less is better.",
-        f"Gateways run by {spelled(found['interpreter'])}.",
+        f"Gateways {spelled(found['interpreter'], form(found))}.",
         f"{machine['processor']}, {machine['cores']} cores, shared with other work (load {machine['load']}); revision {found['revision']}.",
     )
     for number, line in enumerate(lines):

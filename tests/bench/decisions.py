@@ -11,6 +11,7 @@ import uvloop
 
 from gateway.kernel.limits.token_bucket import Claim, claim
 from gateway.limiter.redis_limiter import RedisLimiter
+from tests.bench.compiled import add_option, choose_here
 from tests.limiter_load import CLOCK, MANY
 from tests.redis_server import RedisProcess, started
 
@@ -53,7 +54,9 @@ def main() -> int:
     )
     parser.add_argument("--rounds", dest="repetitions", type=int, default=25)
     parser.add_argument("--times", type=int, default=200, help="that each caller asks, in a round")
+    add_option(parser)
     options = parser.parse_args()
+    choose_here("tests.bench.decisions", sources=options.sources)
     with (
         TemporaryDirectory() as folder,
         started(RedisProcess(Path(folder))) as redis,

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import uvloop
 
+from tests.bench.compiled import add_option, check_runs, choose
+from tests.bench.processes import children
 from tests.config_editions import mixed
 from tests.disruptions import Findings, site
 from tests.load import Load
@@ -20,12 +22,15 @@ from tests.load import Load
 CLIENTS = 64
 
 
-async def endure(folder: Path, times: dict[str, int], seconds: float) -> list[Findings]:
-    """One kind after the other, under one load."""
+async def endure(folder: Path, times: dict[str, int], seconds: float, compiled: Path | None) -> list[Findings]:
+    """One kind after the other, under one load. All workers of the last release run what those of the first do."""
     async with site(folder) as at, Load(at.gateway.port, CLIENTS, judge=mixed) as load:
-        return [
+        check_runs(children(at.gateway.pid), compiled)
+        found = [
             await at.go_through(disruption, load, count, seconds / max(count, 1)) for disruption, count in times.items()
         ]
+        check_runs(children(at.pids[-1]), compiled)
+        return found
 
 
 def main() -> int:
@@ -36,10 +41,12 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=60)
     parser.add_argument("--releases", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=60, help="that each kind of disruption takes, at least")
+    add_option(parser)
     options = parser.parse_args()
+    compiled = choose(sources=options.sources)
     times = {disruption: getattr(options, disruption) for disruption in ("reloads", "kills", "releases")}
     with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        found = runner.run(endure(Path(folder), times, options.seconds))
+        found = runner.run(endure(Path(folder), times, options.seconds, compiled))
     print(f"{'':10} {'times':>6} {'seconds':>8} {'replies':>8} {'excused':>8} {'scrapes':>8} {'wrong':>6}")
     for each in found:
         print(

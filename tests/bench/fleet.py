@@ -26,6 +26,7 @@ from gateway.keystore.reader import SCRIPTS, KeyReader
 from gateway.keystore.records import KeyNames, Secret, StoredKey
 from gateway.keystore.registry import BATCH, KeyRegistry
 from gateway.limiter.redis_limiter import RedisLimiter
+from tests.bench.compiled import add_option, choose_here
 from tests.bench.fleet_model import PREFIX, Admitted, CountedCalls, GatewayModel, admitted, drive
 from tests.clocks import ManualClock
 from tests.redis_server import RedisProcess, started
@@ -230,7 +231,9 @@ def main() -> int:
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--span", type=float, default=10.0, help="simulated seconds")
     parser.add_argument("--callers", type=int, default=20_000)
+    add_option(parser)
     options = parser.parse_args()
+    choose_here("tests.bench.fleet", sources=options.sources)
     with TemporaryDirectory() as folder, started(RedisProcess(Path(folder))) as server:
         print(asyncio.run(run(server, options.sizes, options.span, options.callers)))
     return 0

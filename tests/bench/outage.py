@@ -12,6 +12,7 @@ import uvloop
 
 from gateway.kernel.limits.token_bucket import claim
 from gateway.limiter.redis_limiter import RedisLimiter
+from tests.bench.compiled import add_option, choose_here
 from tests.limiter_load import CLOCK, MANY, PACE_S
 from tests.redis_server import RedisProcess, started
 
@@ -79,7 +80,9 @@ def main() -> int:
         prog="python -m tests.bench.outage", description=__doc__.partition(":")[2] if __doc__ else None
     )
     parser.add_argument("--rounds", dest="repetitions", type=int, default=9)
+    add_option(parser)
     options = parser.parse_args()
+    choose_here("tests.bench.outage", sources=options.sources)
     with (
         TemporaryDirectory() as folder,
         started(RedisProcess(Path(folder))) as redis,

@@ -1,31 +1,34 @@
 """The peers of one comparison: a service, a plain nginx in front of it, and gateways in front of it."""
 
+import http.client
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import trustme
 
 from tests.bench import nginx
+from tests.bench.compiled import ROOT, check_runs
 from tests.bench.processes import (
     ANY_CORE,
     LOAD_CORE,
     READY_WITHIN_S,
     SERVED_CORE,
     Program,
-    free_port,
     program,
     python,
     running,
 )
-from tests.bench.revision import ROOT, Code
+from tests.bench.revision import Code, Form, here
 from tests.bench.traffic import Key, keys, secret
+from tests.redis_server import free_port, free_ports
 
-BASE = "nginx"
+BASE, SOURCES = "nginx", "embedded-sources"
 PEERS = {
     BASE: "nginx, plain proxy",
     "lua": "nginx + Lua, Redis",
@@ -33,11 +36,12 @@ PEERS = {
     "aiohttp": "aiohttp as usual, Redis",
     "embedded": "gateway, limits in memory",
     "redis": "gateway, Redis",
+    SOURCES: "gateway, limits in memory, not compiled",
 }
 """The plain proxy comes first: everything is said in times of it."""
 
 GATEWAYS = ("embedded", "redis")
-"""Those of which another revision can run, too."""
+"""Those that run compiled where they can, and of which another revision can run, too."""
 UNDER_READY_S = 600.0
 """Within which a peer answers when something watches each of its instructions."""
 
@@ -80,7 +84,7 @@ class Site:
             SERVED_CORE,
             log=self.folder / f"{name}.log",
             folder=where,
-            environ={"PYTHONPATH": str(where)},
+            environ=code.environ if code else {"PYTHONPATH": str(where)},
             ready_s=UNDER_READY_S if self.under else READY_WITHIN_S,
         ) as started:
             yield started
@@ -101,7 +105,7 @@ def peer(at: Site, name: str, code: Code) -> Iterator[Peer]:
     """One of `PEERS`, running; of the gateways the one of `code`. Raises SystemExit with what is missing for it."""
     with ExitStack() as stack:
         store = stack.enter_context(_redis(LOAD_CORE)) if name in ("lua", "lua-checked", "aiohttp", "redis") else None
-        port, tls_port = free_port(), free_port()
+        port, tls_port, admin_port = free_ports(3)
         from_here: Code | None = None
         label, about = name, PEERS[name]
         if name == BASE:
@@ -124,27 +128,43 @@ def peer(at: Site, name: str, code: Code) -> Iterator[Peer]:
                 arguments = (port, tls_port, at.backend, store.port, file, at.certificate)
                 command = python("tests.bench.usual", *map(str, arguments))
         else:
-            from_here = code
+            from_here = replace(code, compiled=None) if name == SOURCES else code
             label, about = code.labels(name, about)
             config = at.folder / f"{label}.yaml"
             config.write_text(
-                configuration(at.backend, port, tls_port, at.keys, at.certificate, store.port if store else None)
+                configuration(
+                    at.backend, (port, tls_port, admin_port), at.keys, at.certificate, store.port if store else None
+                )
             )
             command = [code.python, "-m", "gateway", "run", "-c", str(config)]
         started = stack.enter_context(at.runs(label, command, port, from_here))
+        if from_here:
+            check_code(started, from_here)
         yield Peer(label, about, started, tls_port, store)
+
+
+def check_code(gateway: Program, code: Code) -> None:
+    """Raises SystemExit unless its workers, of which one has answered by then, run what `code` says."""
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=UNDER_READY_S)
+    connection.request("GET", "/")
+    connection.getresponse().read()
+    connection.close()
+    check_runs(gateway.children(), code.compiled)
 
 
 def configuration(
     backend: int,
-    port: int,
-    tls_port: int,
+    ports: Sequence[int],
     keys: list[Key],
     certificate: Path,
     redis: int | None = None,
     workers: int = 1,
 ) -> str:
-    """A gateway's, in JSON, which is YAML. It uses what every revision has."""
+    """A gateway's, in JSON, which is YAML. It uses what every revision has.
+
+    `ports` are those of its listeners, without and with TLS, and of its admin API.
+    """
+    port, tls_port, admin_port = ports
     plans = {(key.most, key.per_s): f"plan{key.most}" for key in keys}
     tls = {"certificates": [{"certificate": str(certificate), "private_key": str(certificate)}]}
     whole = {
@@ -157,7 +177,7 @@ def configuration(
                 {"id": "tls", "address": f"127.0.0.1:{tls_port}", "tls": tls},
             ],
         },
-        "admin": {"address": f"127.0.0.1:{free_port()}"},
+        "admin": {"address": f"127.0.0.1:{admin_port}"},
         "organizations": [{"id": each} for each in sorted({key.organization for key in keys})],
         "plans": [
             {"id": plan, "limits": [{"id": "minute", "max": most, "per": f"{s}s"}]} for (most, s), plan in plans.items()
@@ -212,20 +232,21 @@ def asked(port: int, seconds: int, connections: int, core: str) -> int:
 
 
 @contextmanager
-def by_workers(folder: Path, counts: Sequence[int]) -> Iterator[dict[int, Program]]:
+def by_workers(folder: Path, counts: Sequence[int], *, sources: bool) -> Iterator[tuple[dict[int, Program], Form]]:
     """Gateways with so many workers each, on one Redis, before one backend; nobody is pinned to a core."""
+    code = here(sys.executable, sources=sources)
     with ExitStack() as stack:
         at = stack.enter_context(site(folder, 1))
         store = stack.enter_context(_redis(ANY_CORE))
         found = {}
         for count in counts:
-            port = free_port()
+            ports = free_ports(3)
             config = folder / f"workers-{count}.yaml"
-            config.write_text(
-                configuration(at.backend, port, free_port(), at.keys[:1], at.certificate, store.port, count)
-            )
-            found[count] = stack.enter_context(running(python("gateway", "run", "-c", str(config)), port, ANY_CORE))
-        yield found
+            config.write_text(configuration(at.backend, ports, at.keys[:1], at.certificate, store.port, count))
+            command = python("gateway", "run", "-c", str(config))
+            found[count] = stack.enter_context(running(command, ports[0], ANY_CORE, environ=code.environ))
+            check_code(found[count], code)
+        yield found, code.form
 
 
 @contextmanager

@@ -21,11 +21,6 @@ APT_PACKAGES = Path(__file__).with_name("apt-packages.txt")
 _PACKAGE_OF = {"perf": "linux-perf", "callgrind_control": "valgrind"}
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
 def path_of(name: str) -> str | None:
     """The path of a program, None if it is not installed."""
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
@@ -61,19 +56,20 @@ class Program:
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     def children(self) -> list[int]:
-        return _children(self.process.pid)
+        return children(self.process.pid)
 
     def tree(self) -> list[int]:
         """Its process, its children, theirs and so on."""
         found = [self.process.pid]
         for pid in found:
-            found += _children(pid)  # the loop goes on over what is added
+            found += children(pid)  # the loop goes on over what is added
         return found
 
 
-def _children(parent: int) -> list[int]:
+def children(parent: int) -> list[int]:
+    """The ids of the processes that it has started and that still are."""
     found = Path(f"/proc/{parent}/task").glob("*/children")
-    return [int(pid) for children in found for pid in children.read_text().split()]
+    return [int(pid) for each in found for pid in each.read_text().split()]
 
 
 def cpu_s(pid: int, *, ended: bool = False) -> float:

@@ -5,10 +5,12 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
-ROOT = Path(__file__).parents[2]
+from gateway.system.compiled import VARIABLE
+from tests.bench.compiled import ROOT, compiled
 
 _LOOP = """
 import json, platform, sys, sysconfig, time
@@ -25,27 +27,50 @@ print(json.dumps({
 }))
 """
 
+Form = Literal["compiled", "sources"]
+"""What of a gateway runs."""
+
 
 @dataclass(frozen=True)
 class Code:
-    """The gateway in a folder, run by `python`. `revision` is None for the tree that this file is in."""
+    """The gateway in a folder, run by `python`. `revision` is None for the tree that this file is in.
+
+    `compiled` is where its compiled modules are, None if it runs its sources.
+    """
 
     folder: Path
     python: str
     revision: str | None = None
+    compiled: Path | None = None
+
+    @property
+    def form(self) -> Form:
+        """What of it runs."""
+        return "compiled" if self.compiled else "sources"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The variables with which it runs, whatever the environment of the benchmark says."""
+        return {"PYTHONPATH": str(self.folder), VARIABLE: str(self.compiled or "")}
 
     def labels(self, name: str, about: str) -> tuple[str, str]:
         """Name and description of a peer that runs it."""
-        return (name, about) if self.revision is None else (f"{name}@{self.revision}", f"{about}, at {self.revision}")
+        if self.revision is None:
+            return name, about
+        return f"{name}@{self.revision}", f"{about}, at {self.revision}{'' if self.compiled else ', sources'}"
 
 
-def here(python: str) -> Code:
-    return Code(ROOT, python)
+def here(python: str, *, sources: bool) -> Code:
+    """The tree that this file is in, compiled unless only its `sources` are to run."""
+    return Code(ROOT, python, compiled=None if sources else compiled(ROOT, python))
 
 
 @contextmanager
-def checked_out(revision: str, python: str) -> Iterator[Code]:
-    """A revision in a git worktree of its own, in a temporary folder. Raises SystemExit if it does not exist."""
+def checked_out(revision: str, python: str, *, sources: bool) -> Iterator[Code]:
+    """A revision in a git worktree of its own, in a temporary folder, compiled if it can be and not `sources`.
+
+    Raises SystemExit if it does not exist.
+    """
     name = _git("rev-parse", "--short", "--verify", f"{revision}^{{commit}}")
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder) / "tree"
@@ -53,7 +78,7 @@ def checked_out(revision: str, python: str) -> Iterator[Code]:
         try:
             code = Code(tree, python, name)
             check(code)
-            yield code
+            yield code if sources else replace(code, compiled=compiled(tree, python))
         finally:
             with suppress(SystemExit):  # the folder goes in any case, and git forgets worktrees whose folder is gone
                 _git("worktree", "remove", "--force", str(tree))
@@ -76,19 +101,18 @@ def interpreter(python: str) -> dict[str, object]:
     return found
 
 
-def spelled(facts: dict[str, object]) -> str:
-    """The facts about an interpreter in a few words."""
+def spelled(facts: dict[str, object], form: Form) -> str:
+    """What gateways run, and the facts about their interpreter, in a few words."""
     built = [word for name, word in (("pgo", "PGO"), ("lto", "LTO")) if facts[name]]
     how = f"built with {' and '.join(built)}" if built else "built without PGO and LTO, as far as it says"
-    return f"{facts['implementation']} {facts['version']} ({facts['compiler']}), {how}; {facts['loop_ms']} ms for a loop of a million"
+    code = "compiled, run" if form == "compiled" else "run from their sources"
+    return f"{code} by {facts['implementation']} {facts['version']} ({facts['compiler']}), {how}; {facts['loop_ms']} ms for a loop of a million"
 
 
 def check(code: Code) -> None:
     """Raises SystemExit unless that interpreter runs the gateway of that folder, and not an installed one."""
     command = [code.python, "-c", "import gateway.cli; print(gateway.__file__)"]
-    done = subprocess.run(
-        command, cwd=code.folder, env={"PYTHONPATH": str(code.folder)}, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, cwd=code.folder, env=code.environ, capture_output=True, text=True, check=False)
     if done.returncode or not Path(done.stdout.strip()).is_relative_to(code.folder):
         raise SystemExit(
             f"{code.revision} does not run with the packages of {code.python}:\n{done.stdout}{done.stderr}"

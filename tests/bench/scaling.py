@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+from tests.bench.compiled import add_option
 from tests.bench.peers import asked, by_workers
 from tests.bench.processes import ANY_CORE, Program, cpu_s
 
@@ -32,8 +33,12 @@ def main() -> int:
     )
     parser.add_argument("--rounds", dest="repetitions", type=int, default=7)
     parser.add_argument("--seconds", type=int, default=2, help="of load, for each of the two and each round")
+    add_option(parser)
     options = parser.parse_args()
-    with TemporaryDirectory() as folder, by_workers(Path(folder), (ONE, TWO)) as gateways:
+    with (
+        TemporaryDirectory() as folder,
+        by_workers(Path(folder), (ONE, TWO), sources=options.sources) as (gateways, form),
+    ):
         for gateway in gateways.values():
             served(gateway, 1)
         repetitions = [
@@ -43,7 +48,7 @@ def main() -> int:
     one, two = (median(found[count] for found in repetitions) for count in (ONE, TWO))
     times = median(found[TWO] / found[ONE] for found in repetitions)
     print(
-        f"one worker {one:.0f}, two workers {two:.0f} requests a second of a core each: {times:.2f} times, at least {BUDGET}"
+        f"{form}: one worker {one:.0f}, two workers {two:.0f} requests a second of a core each: {times:.2f} times, at least {BUDGET}"
     )
     return int(times < BUDGET)
 

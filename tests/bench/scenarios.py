@@ -32,9 +32,11 @@ class Scenario:
     """The peers of which it says nothing new. They are left out, unless somebody chooses peers."""
 
 
-_PARSED = frozenset({"lua-checked"})
-"""It differs from `lua` where a reply is parsed, the more the larger it is."""
-_SLOW = frozenset({"aiohttp"})
+_COMPILED = frozenset({"embedded-sources"})
+"""One scenario says how much it brings to compile."""
+_PARSED = _COMPILED | {"lua-checked"}
+"""The latter differs from `lua` where a reply is parsed, the more the larger it is."""
+_SLOW = _COMPILED | {"aiohttp"}
 _MANY = _PARSED | _SLOW
 _KEYS = _MANY | {"lua"}
 SCENARIOS = {
@@ -43,8 +45,8 @@ SCENARIOS = {
         Scenario("100b", "reply of 100 bytes", path="/v1/orders/100b/", without=_MANY),
         Scenario("1kb", "reply of 1 KB"),
         Scenario("10kb", "reply of 10 KB", path="/v1/orders/10kb/", without=_SLOW),
-        Scenario("100kb", "reply of 100 KB", path="/v1/orders/100kb/"),
-        Scenario("1mb", "reply of 1 MB", path="/v1/orders/1mb/"),
+        Scenario("100kb", "reply of 100 KB", path="/v1/orders/100kb/", without=_COMPILED),
+        Scenario("1mb", "reply of 1 MB", path="/v1/orders/1mb/", without=_COMPILED),
         Scenario("post", "POST of 1 KB", method="POST", without=_PARSED),
         Scenario("enveloped", "reply in the envelope already", path="/v1/orders/enveloped/", without=_MANY),
         Scenario("401", "unknown key", status=401, callers="unknown", without=_PARSED),

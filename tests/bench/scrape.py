@@ -14,7 +14,8 @@ from tempfile import TemporaryDirectory
 
 import uvloop
 
-from tests.bench.processes import cpu_s
+from tests.bench.compiled import add_option, check_runs, choose
+from tests.bench.processes import children, cpu_s
 from tests.disruptions import site
 from tests.gateway_process import KEY, GatewayProcess
 
@@ -53,8 +54,9 @@ async def traffic(gateway: GatewayProcess, seconds: float, *, scraped: bool) -> 
     return [took for each in found for took in each]
 
 
-async def measure(folder: Path, repetitions: int, seconds: float) -> None:
+async def measure(folder: Path, repetitions: int, seconds: float, compiled: Path | None) -> None:
     async with site(folder, routes=f"[{_ROUTES}]") as at:
+        check_runs(children(at.gateway.pid), compiled)
         for _ in range(CLIENTS):
             await ask(at.gateway.port, [f"/v1/{n}" for n in range(ROUTES)], time.monotonic() + 60)
         text = at.gateway.admin("/metrics")[1]
@@ -81,9 +83,11 @@ def main() -> None:
     )
     parser.add_argument("--rounds", dest="repetitions", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5, help="of traffic, with and without scrapes, in each round")
+    add_option(parser)
     options = parser.parse_args()
+    compiled = choose(sources=options.sources)
     with TemporaryDirectory() as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(measure(Path(folder), options.repetitions, options.seconds))
+        runner.run(measure(Path(folder), options.repetitions, options.seconds, compiled))
 
 
 if __name__ == "__main__":

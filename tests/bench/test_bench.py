@@ -6,13 +6,14 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from tests.bench import chart, peers, processes, report, revision
-from tests.bench.__main__ import RESULTS, options
+from tests.bench import chart, compiled, peers, processes, report, revision
+from tests.bench.__main__ import RESULTS, exit_code, options, whole_rounds
 from tests.bench.console import OFTEN, SELDOM, script_asks_for
 from tests.bench.rounds import Sample, Samples, ratios
 from tests.bench.scenarios import COUNTED, GOALS, MANY_KEYS, SCENARIOS, SPENT_KEYS, Scenario
@@ -28,7 +29,7 @@ def test_the_figure_is_drawn_from_the_figures() -> None:
 def test_the_figure_has_a_dot_for_every_row_and_a_line_of_text_for_every_scenario() -> None:
     tree = ElementTree.fromstring(chart.svg(FOUND))
     dots = [each for each in tree.iter("{http://www.w3.org/2000/svg}circle") if len(each)]
-    assert len(dots) == sum(row["peer"] != peers.BASE for row in FOUND["rows"])
+    assert len(dots) == sum(row["peer"] not in (peers.BASE, peers.SOURCES) for row in FOUND["rows"])
     texts = {each.text for each in tree.iter("{http://www.w3.org/2000/svg}text")}
     assert set(FOUND["scenarios"].values()) <= texts
 
@@ -84,7 +85,9 @@ def test_a_peer_that_is_left_out_of_a_scenario_has_no_figures_there() -> None:
     samples["1kb", "lua-checked"] = [Sample(80, 0, 0, 0, 14, 0)]
     abouts = {name: peers.PEERS[name] for name in ("nginx", "lua-checked")}
     counted = {("1kb", "lua-checked"): 150_400.0}
-    found = report.results(samples, abouts, [kilobyte, spent], options([]), [revision.here(sys.executable)], counted)
+    code = revision.Code(compiled.ROOT, sys.executable, compiled=compiled.CACHE)
+    found = report.results(samples, abouts, [kilobyte, spent], options([]), [code], counted)
+    assert report.text(found).startswith(f"{found['revision']}, gateways compiled, run by ")
     assert [row[1:] for row in report.table(found)[1]] == [["10 µs", "8.0 (8.0–8.0)"], ["10 µs", "–"]]
     assert [row[1:] for row in report.latencies(found)[1]] == [["2.0 ms", "14.0 ms", "150,000"], ["2.0 ms", "–", "–"]]
     assert found["many_keys"] == {}
@@ -98,7 +101,7 @@ def test_the_summary_compares_gateways_of_the_same_run() -> None:
         for peer, cpu_us in (("nginx", 10.0), ("lua", 80.0), ("redis", 60.0 * factor))
     }
     abouts = {name: peers.PEERS[name] for name in ("nginx", "lua", "redis")}
-    found = report.results(samples, abouts, scenarios, options([]), [revision.here(sys.executable)], {})
+    found = report.results(samples, abouts, scenarios, options([]), [revision.here(sys.executable, sources=True)], {})
     lines = report.summary(found).splitlines()
     assert lines[0].startswith("- 1 rounds of 1 s, revision ")
     assert lines[1].endswith("“nginx + Lua, Redis”: 0.8 (10 active keys), 0.8 (16,000 active keys).")
@@ -106,11 +109,63 @@ def test_the_summary_compares_gateways_of_the_same_run() -> None:
     assert "active keys)" not in report.summary({**found, "peers": {"nginx": ""}, "rows": [], "many_keys": {}})
 
 
+def test_the_summary_says_what_compiling_brings() -> None:
+    row = {"scenario": "1kb", "peer": peers.SOURCES, "ratio": [7, 7.5, 8], "instructions": None, "cpu_us": [1, 80, 90]}
+    found = {**FOUND, "code": "compiled", "rows": [each for each in FOUND["rows"] if each["peer"] != peers.SOURCES]}
+    without = found | {"peers": {name: about for name, about in FOUND["peers"].items() if name != peers.SOURCES}}
+    added = found | {"rows": [*found["rows"], row], "peers": peers.PEERS}
+    embedded_us = next(
+        each["cpu_us"][1] for each in FOUND["rows"] if (each["scenario"], each["peer"]) == ("1kb", "embedded")
+    )
+    lines = report.summary(added).splitlines()
+    assert "; the gateways compiled, run by " in lines[0]
+    assert lines[2] == (
+        "- CPU of “gateway, limits in memory”, in times of “gateway, limits in memory, not compiled”: "
+        f"{embedded_us / 80:.2f} (reply of 1 KB)."
+    )
+    assert [*lines[:2], *lines[3:]] == report.summary(without).splitlines()
+    assert ">Gateways compiled, run by " in chart.svg(added)
+    for shown in (report.table, report.latencies, chart.svg):
+        assert shown(added) == shown(without)
+
+
+def test_results_that_do_not_say_what_ran_are_of_sources() -> None:
+    found = {name: value for name, value in FOUND.items() if name != "code"}
+    assert "; the gateways run from their sources by " in report.summary(found)
+    assert "Gateways run from their sources by " in chart.svg(found)
+
+
+@pytest.mark.parametrize("error", [SystemExit("1kb: redis answers 503"), OSError("no such process")])
+def test_rounds_before_one_that_fails_are_kept(error: BaseException) -> None:
+    samples: Samples = {("1kb", "nginx"): [Sample(10, 0, 0, 0, 0, 0)]}
+
+    def rounds(*first: Samples) -> Iterator[Samples]:
+        yield from first
+        raise error
+
+    kept, failures = whole_rounds(rounds(samples), 2)
+    assert kept == samples
+    assert failures == [f"a round failed, and only the whole ones before it count: {error}"]
+    assert whole_rounds(iter([samples]), 1) == (samples, [])
+    with pytest.raises(type(error), match=str(error)):
+        whole_rounds(rounds(), 2)
+
+
+def test_a_run_that_failed_in_part_ends_with_1() -> None:
+    assert exit_code({**FOUND, "failures": []}, strict=False) == 0
+    assert exit_code({**FOUND, "failures": ["a round failed"]}, strict=False) == 1
+    costly = [{**row, "goal": 0.1} for row in FOUND["rows"]]
+    assert exit_code({**FOUND, "failures": [], "rows": costly}, strict=False) == 0
+    assert exit_code({**FOUND, "failures": [], "rows": costly}, strict=True) == 1
+
+
 def test_everything_is_saved_unless_somebody_chooses() -> None:
     assert options(["--save"]).scenarios == list(SCENARIOS)
     assert options(["--save"]).rounds == 12
     assert options(["--save", "--rounds", "1", "--scenarios", "1kb"]).scenarios == ["1kb"]
     assert options([]).scenarios == ["1kb", "401", "429"]
+    assert not options([]).sources
+    assert options(["--sources"]).sources
 
 
 def test_every_peer_is_left_out_of_scenarios_by_its_name() -> None:
@@ -160,7 +215,7 @@ with subprocess.Popen([sys.executable, "-c", '''import time\n{burn}\nprint(flush
 def test_another_revision_is_not_mixed_up_with_what_is_installed(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="does not run with the packages"):
         revision.check(revision.Code(tmp_path, sys.executable, "abc1234"))
-    revision.check(revision.here(sys.executable))
+    revision.check(revision.here(sys.executable, sources=True))
 
 
 def test_the_secret_of_a_caller_is_the_same_at_each_run() -> None:
