@@ -186,10 +186,10 @@ def printable(text: str) -> str:
 def encoded(record: msgspec.Struct) -> bytes:
     """Return a line of JSON."""
     try:
-        return _encode_lines((record,))
+        return _encode_lines([record])  # a list: the encoder never releases the iterator that it makes of anything else
     except UnicodeEncodeError:
         # Bytes over 127 in a request reach us as lone surrogates.
-        return _encode_lines((_spelled_out(record),))
+        return _encode_lines([_spelled_out(record)])
 
 
 def _spelled_out(record: msgspec.Struct) -> msgspec.Struct:

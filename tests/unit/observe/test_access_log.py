@@ -1,10 +1,11 @@
+import gc
 import os
 import tempfile
 
 import msgspec
 import pytest
 
-from gateway.observe.access_log import AccessLog, AccessRecord, printable
+from gateway.observe.access_log import AccessLog, AccessRecord, encoded, printable
 from gateway.observe.writer import Writer
 
 NOON = 1_780_315_200.25
@@ -173,3 +174,12 @@ def test_colours_show_the_status(status: int, colour: int) -> None:
 def test_printable_leaves_text_alone() -> None:
     assert printable("Grüße 你好") == "Grüße 你好"
     assert printable("a\tb\x00") == "a\\tb\\x00"
+
+
+def test_a_line_leaves_nothing_behind() -> None:
+    record = msgspec.defstruct("Line", [("name", str)])("\ud800")
+    gc.collect()
+    before = len(gc.get_objects())
+    for _ in range(100):
+        assert encoded(record) == b'{"name":"\\\\ud800"}\n'
+    assert len(gc.get_objects()) - before < 50
