@@ -51,6 +51,7 @@ MODULES = (
     "net.write_batch",
     "observe.exchange_series",
     "observe.instruments",
+    "records.fields",
     "observe.writer",
     "pipeline.other_answers",
     "pipeline.parts",
@@ -66,6 +67,7 @@ MODULES = (
     "stages.response_headers",
     "stages.settle",
     "table.keyring",
+    "table.route_table",
     "table.routes",
     "upstream.call",
     "upstream.connection_shares",
@@ -83,6 +85,7 @@ ATTRIBUTES = {
     "LocalLimiter": "allow_interpreted_subclasses=True",
     "Memo": "allow_interpreted_subclasses=True",
     "Recorder": "allow_interpreted_subclasses=True",
+    "RouteTable": "allow_interpreted_subclasses=True",
 }
 """What mypyc is told of classes (`mypyc_attr`)."""
 _STRUCTS = {"msgspec.Struct", "Waiter"}

@@ -45,6 +45,7 @@ Layers (each imports only those below it; import-linter checks)
                                             answer more than one request
         history                             the last hour: what workers count, targets, reloads
         capture                             (beside it) what operators may look at of failed exchanges
+        records                             (beside these) what is written down about an exchange
         exchange                            one request and all about it
         key_management                      changes of keys in Redis, by commands and over HTTP
         usage | config_diff | keystore      reports of limits; `gateway diff`; keys that are kept in Redis

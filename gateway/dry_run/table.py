@@ -34,7 +34,7 @@ class DryTable(RouteTable):
     __slots__ = ("_answer", "_matched", "unsent")
 
     def __init__(self, table: RouteTable, answer: Answer | None = None) -> None:
-        for name in RouteTable.__slots__:
+        for name in RouteTable.PARTS:
             setattr(self, name, getattr(table, name))
         self._answer = answer
         self._matched: Route | None = None

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Iterable, Iterator
 from typing import Any
 
 from gateway.edge.request_reader import RequestReader
-from gateway.edge.response_head import head_bytes, whole_head
+from gateway.edge.response_head import SMALL_BYTES, head_bytes, whole_reply
 from gateway.edge.upgrade import TunnelBytes, switching_head
 from gateway.exchange import Exchange, Reply, SentBytes
 from gateway.kernel.faults import GatewayError
@@ -24,8 +24,6 @@ _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER with a time of 0: closing sends RST."""
 _PIECE_BYTES = 256 * 1024
 """A larger reply is given to the transport in pieces."""
-_SMALL_BYTES = 32 * 1024
-"""A reply up to this size may be sent together with others, at the end of the loop's iteration."""
 
 
 class ReplyWriter(RequestReader):
@@ -46,32 +44,29 @@ class ReplyWriter(RequestReader):
 
         Raises ConnectionError and what its stream raises.
         """
-        x, transport, body, listener = self._exchange, self.transport, reply.body, self._listener
+        x, transport, listener = self._exchange, self.transport, self._listener
         if (  # few replies
             x is None
             or transport is None
             or self._paused
-            or len(body) > _SMALL_BYTES
-            or reply.stream is not None
-            or reply.length is not None
-            or reply.status in UNFRAMED
-            or x.method == "HEAD"
             or not (self._alone or (self._payload.is_eof() and not self._http10))
             or transport.is_closing()
         ):
             return self._send_in_time(reply)
-        if reply.close or listener.draining:
-            self._keep = False
-        data = whole_head(reply, listener.date, keep=self._keep) + body
+        keep = self._keep and not (reply.close or listener.draining)
+        data = whole_reply(reply, x.method, listener.date, keep=keep)
+        if data is None:
+            return self._send_in_time(reply)
+        self._keep = keep
         self._written += 1
-        if self._keep:
+        if keep:
             listener.write_batch.put(transport, data)
         else:
             listener.write_batch.flush()
             transport.write(data)
             if self._paused:
-                return self._taken(x, len(body))
-        return SentBytes(len(body))
+                return self._taken(x, len(reply.body))
+        return SentBytes(len(reply.body))
 
     async def _send_in_time(self, reply: Reply) -> int:
         """Do what `_send` does with any reply, and wait until the client has received most of it."""
@@ -100,7 +95,7 @@ class ReplyWriter(RequestReader):
         if len(reply.body) > _PIECE_BYTES or reply.content:
             return await self._send_large(x, reply, head)
         data = head + reply.body
-        if self._keep and len(data) <= _SMALL_BYTES:
+        if self._keep and len(data) <= SMALL_BYTES:
             self._listener.write_batch.put(transport, data)
         else:
             self._listener.write_batch.flush()

@@ -9,6 +9,9 @@ from gateway.kernel.http.status_rules import UNFRAMED
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 _STATUS_LINES = {status: f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}\r\n" for status in range(200, 600)}
 
+SMALL_BYTES = 32 * 1024
+"""A body up to this size may be sent together with other replies, at the end of the loop's iteration."""
+
 
 def head_bytes(reply: Reply, date: str, *, keep: bool, http10: bool, chunked: bool, bodiless: bool) -> bytes:
     """Return the head from the status line to the empty line. The framing fields are decided only here.
@@ -29,12 +32,24 @@ def head_bytes(reply: Reply, date: str, *, keep: bool, http10: bool, chunked: bo
     return f"{_STATUS_LINES[reply.status]}{lines}{date}{framing}{ending}".encode("latin-1", "replace")
 
 
-def whole_head(reply: Reply, date: str, *, keep: bool) -> bytes:
-    """Return what `head_bytes` does for a reply whose whole body is `reply.body`, in HTTP/1.1."""
+def whole_reply(reply: Reply, method: str, date: str, *, keep: bool) -> bytes | None:
+    """Return the head, as `head_bytes` writes it in HTTP/1.1, and the body of a reply that can be sent at once.
+
+    None for others: such as have no body, are large, or whose body is elsewhere. `method` is that of the request.
+    """
+    body = reply.body
+    if (
+        len(body) > SMALL_BYTES
+        or reply.stream is not None
+        or reply.length is not None
+        or reply.status in UNFRAMED
+        or method == "HEAD"
+    ):
+        return None
     lines = _lines(reply) if reply.fields else reply.text
     ending = "\r\n" if keep else "Connection: close\r\n\r\n"
-    text = f"{_STATUS_LINES[reply.status]}{lines}{date}Content-Length: {len(reply.body)}\r\n{ending}"
-    return text.encode("latin-1", "replace")
+    text = f"{_STATUS_LINES[reply.status]}{lines}{date}Content-Length: {len(body)}\r\n{ending}"
+    return text.encode("latin-1", "replace") + body
 
 
 def _lines(reply: Reply) -> str:

@@ -12,7 +12,6 @@ import mmap
 import struct
 from collections.abc import Iterator
 from enum import IntEnum
-from typing import Any
 from zlib import crc32
 
 import msgspec
@@ -96,8 +95,8 @@ class ErrorLog:
         self._memory = ring.memory
         self._next = [max((number for number, _ in ring.entries(lane)), default=0) + 1 for lane in Lane]
 
-    def write(self, lane: Lane, record: ErrorRecord | list[Any]) -> None:
-        """Write a record. A list is the values of its fields, in their order."""
+    def write(self, lane: Lane, record: ErrorRecord) -> None:
+        """Write a record."""
         number = self._next[lane]
         self._next[lane] = number + 1
         payload = _encode(record)

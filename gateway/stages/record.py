@@ -34,7 +34,7 @@ from gateway.observe.exchange_series import ExchangeSeries, UpstreamSeries, exch
 from gateway.observe.instruments import Gauge, method_label
 from gateway.observe.metrics import NO_ROUTE, Metrics
 from gateway.observe.recent_errors import ErrorLog, Lane
-from gateway.observe.record_fields import access_record, alike_record, error_values, refill_error, refill_record
+from gateway.records.fields import access_record, alike_record, error_record, refill_record
 from gateway.upstream.call import Answer
 
 ABANDONED = 499
@@ -204,21 +204,15 @@ class Recorder:
             elif log.enabled:
                 log.write(access_record(x, series.status, series.source, total_s, path), wall_s)
             if failed:
-                self._keep_failure(x, series, total_s, path, wall_s, usual=usual)
+                self._keep_failure(x, series, total_s, path, wall_s)
 
     def _keep_failure(
-        self, x: Exchange, series: ExchangeSeries, total_s: float, path: str | None, wall_s: float, *, usual: bool
+        self, x: Exchange, series: ExchangeSeries, total_s: float, path: str | None, wall_s: float
     ) -> None:
-        """Write the entry of `x` among the last errors, and capture `x` if it is wanted. `usual` as for its line."""
+        """Write the entry of `x` among the last errors, and capture `x` if it is wanted."""
         if self._errors is not None:
-            values = series.error_values
-            if values is None or not usual:
-                values = error_values(x, series.status, series.source, total_s, path, wall_s)
-                if usual:
-                    series.error_values = values
-            else:
-                refill_error(values, x, total_s, path, wall_s)
-            self._errors.write(_lane_of(x, series.status), values)
+            record = error_record(x, series.status, series.source, total_s, path, wall_s)
+            self._errors.write(_lane_of(x, series.status), record)
         if self.capture is not None:
             self.capture(x, series.status, self._path)
 

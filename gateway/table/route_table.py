@@ -42,10 +42,11 @@ class RouteTable:
     another reading leads to a route that asks for more is refused (`table/reading_law.py`).
     """
 
-    __slots__ = (
+    PARTS = (
         "_begun", "_known", "_law", "_literal", "_merges", "_refused", "_roots", "compression", "cross_origin",
         "listeners", "routes", "unrouted", "unrouted_text", "views",
     )  # fmt: skip
+    __slots__ = PARTS
 
     MOST_KNOWN = 1024
     LONGEST_KNOWN = 256

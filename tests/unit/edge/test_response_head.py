@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.edge.response_head import head_bytes, whole_head
+from gateway.edge.response_head import SMALL_BYTES, head_bytes, whole_reply
 from gateway.exchange import Reply
 from tests.samples import Pieces
 
@@ -53,4 +53,19 @@ def test_whether_the_connection_stays_open(*, keep: bool, http10: bool, line: li
 @pytest.mark.parametrize("reply", [Reply(200, [("X-A", "é")], b"abc"), Reply(404, [], b"", text="X-B: c\r\n")])
 def test_the_head_of_a_whole_reply_is_that_of_any_other(reply: Reply, *, keep: bool) -> None:
     other = head_bytes(reply, DATE, keep=keep, http10=False, chunked=False, bodiless=False)
-    assert whole_head(reply, DATE, keep=keep) == other
+    assert whole_reply(reply, "GET", DATE, keep=keep) == other + reply.body
+
+
+@pytest.mark.parametrize(
+    ("reply", "method"),
+    [
+        (Reply(200, [], b"ab"), "HEAD"),
+        (Reply(204, [], b""), "GET"),
+        (Reply(304, [], b""), "GET"),
+        (Reply(200, [], b"ab", length=9), "GET"),
+        (Reply(200, [], b"ab", stream=Pieces()), "GET"),
+        (Reply(200, [], bytes(SMALL_BYTES + 1)), "GET"),
+    ],
+)
+def test_what_is_no_whole_reply(reply: Reply, method: str) -> None:
+    assert whole_reply(reply, method, DATE, keep=True) is None

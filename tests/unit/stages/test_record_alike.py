@@ -28,9 +28,8 @@ class Errors(ErrorLog):
         super().__init__(ErrorRing())
         self.kept: list[tuple[Any, ...]] = []
 
-    def write(self, lane: Lane, record: ErrorRecord | list[Any]) -> None:
-        assert isinstance(record, list)
-        self.kept.append((lane, *record))
+    def write(self, lane: Lane, record: ErrorRecord) -> None:
+        self.kept.append((lane, *msgspec.structs.astuple(record)))
 
 
 def written(*exchanges: Exchange) -> tuple[Any, ...]:
