@@ -130,6 +130,11 @@ def bench_summary() -> str:
     return report.summary(_measured())
 
 
+def bench_caption() -> str:
+    """What they were measured with."""
+    return report.caption(_measured())
+
+
 def bench_latencies() -> str:
     """The latencies of the same results."""
     return markdown(*report.latencies(_measured()))
@@ -148,6 +153,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "configuration": configuration,
     "bench": bench,
     "bench_summary": bench_summary,
+    "bench_caption": bench_caption,
     "bench_latencies": bench_latencies,
 }
 

@@ -148,7 +148,7 @@ def whole_rounds(rounds: Iterator[Samples], count: int) -> tuple[Samples, list[s
     except (SystemExit, TimeoutExpired, OSError) as error:
         if not samples:
             raise
-        return samples, [f"a round failed, and only the whole ones before it count: {error}"]
+        return samples, [f"a round failed, and only the whole ones before it count: {str(error).strip()}"]
     return samples, []
 
 
@@ -164,7 +164,7 @@ def _counted(
     try:
         return instructions.counted(names, codes, scenarios, key_count), []
     except (SystemExit, TimeoutExpired, OSError) as error:
-        return {}, [f"no instructions were counted: {error}"]
+        return {}, [f"no instructions were counted: {str(error).strip()}"]
 
 
 def _positive(text: str) -> int:

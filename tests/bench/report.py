@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.bench.instructions import Counted
 from tests.bench.peers import BASE, GATEWAYS, SOURCES
-from tests.bench.revision import Code, Form, described, interpreter, spelled
+from tests.bench.revision import Code, Form, described, interpreter, run_by, spelled
 from tests.bench.rounds import Samples, Spread, ratios, spread
 from tests.bench.scenarios import GOALS, Scenario
 
@@ -129,6 +129,15 @@ def latencies(found: Results) -> tuple[Sequence[str], list[Sequence[str]]]:
         counts = [by_peer.get(peer, {}).get("instructions") for peer in counted]
         rows.append([about, *waits, *[f"{count / 1e3:.0f},000" if count else _ABSENT for count in counts]])
     return ["p99", *names.values(), *[f"instructions, {names[peer]}" for peer in counted]], rows
+
+
+def caption(found: Results) -> str:
+    """The sentence under the figure."""
+    gateways = run_by(found["interpreter"], form(found))
+    return (
+        f"The figure was measured on a small machine, the gateways {gateways}: compare the peers, "
+        "and do not take the numbers as absolute."
+    )
 
 
 def summary(found: Results) -> str:

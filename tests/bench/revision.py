@@ -105,8 +105,13 @@ def spelled(facts: dict[str, object], form: Form) -> str:
     """What gateways run, and the facts about their interpreter, in a few words."""
     built = [word for name, word in (("pgo", "PGO"), ("lto", "LTO")) if facts[name]]
     how = f"built with {' and '.join(built)}" if built else "built without PGO and LTO, as far as it says"
+    return f"{run_by(facts, form)} ({facts['compiler']}), {how}; {facts['loop_ms']} ms for a loop of a million"
+
+
+def run_by(facts: dict[str, object], form: Form) -> str:
+    """What gateways run, and the name and version of their interpreter."""
     code = "compiled, run" if form == "compiled" else "run from their sources"
-    return f"{code} by {facts['implementation']} {facts['version']} ({facts['compiler']}), {how}; {facts['loop_ms']} ms for a loop of a million"
+    return f"{code} by {facts['implementation']} {facts['version']}"
 
 
 def check(code: Code) -> None:

@@ -125,6 +125,7 @@ def test_the_summary_says_what_compiling_brings() -> None:
     )
     assert [*lines[:2], *lines[3:]] == report.summary(without).splitlines()
     assert ">Gateways compiled, run by " in chart.svg(added)
+    assert ", the gateways compiled, run by CPython 3." in report.caption(added)
     for shown in (report.table, report.latencies, chart.svg):
         assert shown(added) == shown(without)
 
@@ -133,6 +134,7 @@ def test_results_that_do_not_say_what_ran_are_of_sources() -> None:
     found = {name: value for name, value in FOUND.items() if name != "code"}
     assert "; the gateways run from their sources by " in report.summary(found)
     assert "Gateways run from their sources by " in chart.svg(found)
+    assert ", the gateways run from their sources by " in report.caption(found)
 
 
 @pytest.mark.parametrize("error", [SystemExit("1kb: redis answers 503"), OSError("no such process")])
