@@ -16,6 +16,7 @@ import ast
 import hashlib
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -116,6 +117,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, nargs="?", default=default_folder(), metavar="FOLDER")
     parser.add_argument("--level", choices="0123", default="2", help="how much the C compiler optimises")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # what was started ends with it
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         made_of = build(work, options.level)

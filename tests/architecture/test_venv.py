@@ -104,7 +104,7 @@ def test_what_failed_is_tried_again_when_a_source_changes_or_somebody_asks(clone
 
 def test_a_compilation_that_was_killed_is_done_again(clone: Clone) -> None:
     (clone.folder / "compilation").write_text("kill -KILL $$")
-    clone.make()
+    assert "interrupted" in clone.make()
     (clone.folder / "compilation").write_text("")
     assert "Compiling" in clone.make()
     assert clone.compilations == 2
