@@ -4,8 +4,8 @@
 which then use the parsers for every request and reply, too. The same tests have to pass: how an exchange is carried out
 is a question of cost alone.
 
-Gateways that tests start run the sources, also where `deploy/start` has compiled them for this environment.
-GATEWAY_COMPILED names a folder of compiled modules for them to run instead.
+`pytest --compiled FOLDER` lets gateways that tests start as processes run what `deploy/compile.py FOLDER` has made of
+the sources. Without it they run the sources, whatever the environment says and holds.
 """
 
 import gc
@@ -17,7 +17,7 @@ import hypothesis
 import pytest
 
 from gateway.net.coroutine_driver import CoroutineDriver
-from gateway.system.compiled import VARIABLE
+from gateway.system.compiled import VARIABLE, modules_in
 from tests import gateway_process
 
 _ROOT = Path(__file__).parents[1]
@@ -28,16 +28,20 @@ pytest_plugins = ["tests.redis_server", "tests.redis_sentinels", "tests.redis_cl
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--in-tasks", action="store_true", help="run every exchange in a task from its start")
+    parser.addoption("--compiled", metavar="FOLDER", help="run gateways as processes with what is in there")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    os.environ.setdefault(VARIABLE, "")
     # An example may take as long as a busy machine lets it.
     hypothesis.settings.register_profile("unhurried", deadline=None)
     hypothesis.settings.load_profile("unhurried")
     if config.getoption("--in-tasks"):
         CoroutineDriver.always_in_task = True
         gateway_process.launcher = gateway_process.IN_TASKS
+    compiled: str = config.getoption("--compiled") or ""
+    if compiled and (config.getoption("--in-tasks") or not modules_in(Path(compiled))):
+        raise pytest.UsageError("--compiled: what is there was not made of these sources, or there is --in-tasks, too")
+    os.environ[VARIABLE] = compiled and str(Path(compiled).resolve())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,10 @@ class GatewayProcess:
         finally:
             connection.close()
 
+    def maps(self, name: str) -> bool:
+        """Whether each of its processes has loaded a library whose path contains `name`."""
+        return all(name in (folder / "maps").read_text() for folder in self._folders())
+
     def rss_bytes(self) -> int:
         """Memory that its processes hold, what they share counted for each."""
         return sum(int((folder / "statm").read_text().split()[1]) * 4096 for folder in self._folders())
@@ -192,11 +196,17 @@ class GatewayProcess:
 
 @contextmanager
 def running(
-    yaml: str, folder: Path, *arguments: str, at: Path = Path("gateway.yaml"), program: str | None = None
+    yaml: str,
+    folder: Path,
+    *arguments: str,
+    at: Path = Path("gateway.yaml"),
+    program: str | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> Iterator[GatewayProcess]:
     """`gateway run -c` a file with `yaml` in `folder`, from when it serves until the end of the block.
 
-    `at` is where the file is in there. `program` is a text that runs instead, and is given the file alone.
+    `at` is where the file is in there. `program` is a text that runs instead, and is given the file alone. `environ` is
+    what is different in its environment.
     What it prints on stderr is among its lines. At the end it is killed, unless the block has ended it.
     """
     file = folder / at
@@ -206,7 +216,13 @@ def running(
         command = [sys.executable, "-c", program, str(file)]
     gateway = None
     # A session of its own: at the end its workers are ended with it.
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True) as process:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        env={**os.environ, **(environ or {})},
+    ) as process:
         try:
             gateway = GatewayProcess(process)
             yield gateway

@@ -31,19 +31,17 @@ def default_folder() -> Path:
 def use_compiled_modules(environ: Mapping[str, str]) -> bool:
     """Import the compiled modules from now on. Return whether they are in use.
 
-    They are not where there are none, or none that were made of the sources that are here.
+    They are not where there are none, or none that were made of the sources that are here, or where one of the sources
+    was imported already: all of them are used or none.
     """
     where = environ.get(VARIABLE)
     if where == "":
         return False
     folder = default_folder() if where is None else Path(where)
-    try:
-        made_of: dict[str, str] = json.loads((folder / SOURCES).read_bytes())
-    except (OSError, ValueError):
-        return False
-    if any(digest(name) != made for name, made in made_of.items()):
-        return False
-    finder = _Finder(folder, {LIBRARY, *made_of})
+    names = modules_in(folder)
+    if not names or not names.isdisjoint(sys.modules):
+        return in_use()
+    finder = _Finder(folder, names | {LIBRARY})
     sys.meta_path.insert(0, finder)
     try:
         import_module(LIBRARY)
@@ -55,6 +53,15 @@ def use_compiled_modules(environ: Mapping[str, str]) -> bool:
 def in_use() -> bool:
     """Return whether this process runs them."""
     return LIBRARY in sys.modules
+
+
+def modules_in(folder: Path) -> set[str]:
+    """Return the names of the modules in `folder`, none unless all were made of the sources that are here."""
+    try:
+        made_of: dict[str, str] = json.loads((folder / SOURCES).read_bytes())
+    except (OSError, ValueError):
+        return set()
+    return set(made_of) if all(digest(name) == made for name, made in made_of.items()) else set()
 
 
 def digest(name: str) -> str:
