@@ -125,16 +125,18 @@ def main() -> None:
 
 
 def build(work: Path, level: str) -> dict[str, str]:
-    """Compile a copy of the sources in `work`. Return the SHA-256 of each of `MODULES`, as the copy has it.
+    """Compile a copy of the sources in `work`. Return the SHA-256 of each module, as the copy has it.
 
     Raises SystemExit with what mypyc or the C compiler said.
     """
     shutil.copytree(ROOT / "gateway", work / "gateway", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
     files = [f"gateway/{module.replace('.', '/')}.py" for module in MODULES]
-    made_of = {}
-    for module, name in zip(MODULES, files, strict=True):
+    made_of = {
+        ".".join(file.relative_to(work).with_suffix("").parts): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(work.rglob("*.py"))
+    }
+    for name in files:
         file = work / name
-        made_of[f"gateway.{module}"] = hashlib.sha256(file.read_bytes()).hexdigest()
         file.write_text(written_out(file.read_text()))
     (work / "mypy.ini").write_text(_MYPY)
     (work / "setup.py").write_text(_SETUP.format(files=files, level=level, group=LIBRARY.removesuffix("__mypyc")))

@@ -18,7 +18,10 @@ from types import ModuleType
 
 VARIABLE = "GATEWAY_COMPILED"
 SOURCES = "sources.json"
-"""Says what the modules of a folder were made of: by their names, the SHA-256 of each source."""
+"""Says what the modules of a folder were made of: the SHA-256 of each module of the gateway, by its name.
+
+Of each, because their code follows from types and constants of modules that are not compiled, too.
+"""
 LIBRARY = "gateway__mypyc"
 """All of their code, which each of the modules imports."""
 
@@ -61,11 +64,13 @@ def modules_in(folder: Path) -> set[str]:
         made_of: dict[str, str] = json.loads((folder / SOURCES).read_bytes())
     except (OSError, ValueError):
         return set()
-    return set(made_of) if all(digest(name) == made for name, made in made_of.items()) else set()
+    if any(digest(name) != made for name, made in made_of.items()):
+        return set()
+    return {library.stem for library in folder.glob("*.so")} - {LIBRARY}
 
 
 def digest(name: str) -> str:
-    """Return the SHA-256 of the source of a module, "" if there is none."""
+    """Return the SHA-256 of the source of a module, "" if there is none. That of a package is its `__init__`."""
     root = Path(__file__).parent.parent.parent
     try:
         return hashlib.sha256(root.joinpath(*name.split(".")).with_suffix(".py").read_bytes()).hexdigest()

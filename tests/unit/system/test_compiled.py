@@ -32,7 +32,9 @@ def _same_finders() -> Iterator[None]:
 
 
 def folder_of(path: Path, sources: dict[str, str]) -> Path:
-    """Return `path`, with what says that these modules were compiled into it."""
+    """Return `path`, with a module of each name and what says that they were made of these sources."""
+    for name in sources:
+        (path / f"{name}.so").touch()
     (path / SOURCES).write_text(json.dumps(sources))
     return path
 
@@ -75,6 +77,14 @@ def test_without_these_sources_there_are_none(tmp_path: Path, sources: dict[str,
     assert modules_in(tmp_path) == set()
     assert not use_compiled_modules({VARIABLE: str(tmp_path)})
     assert sys.meta_path == before
+
+
+def test_sources_that_are_not_compiled_count_like_those_that_are(tmp_path: Path) -> None:
+    folder_of(tmp_path, {NAME: digest(NAME), "gateway.__init__": digest("gateway.__init__")})
+    (tmp_path / "gateway.__init__.so").unlink()
+    assert modules_in(tmp_path) == {NAME}
+    folder_of(tmp_path, {NAME: digest(NAME), "gateway.__init__": digest(NAME)})
+    assert modules_in(tmp_path) == set()
 
 
 def test_a_folder_that_is_not_there_or_half_written_has_none(tmp_path: Path) -> None:
