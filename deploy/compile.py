@@ -175,6 +175,8 @@ def written_out(source: str) -> str:
     for node in ast.walk(tree):
         if isinstance(node, ast.Slice):
             _check_bounds(node)
+        elif isinstance(node, ast.Try):
+            _check_waits(node)
         elif isinstance(node, ast.ClassDef):
             _write_class(node, lines)
         elif isinstance(node, ast.Call) and ast.unparse(node.func) == "force_setattr":
@@ -190,6 +192,17 @@ def _check_bounds(node: ast.Slice) -> None:
             if isinstance(each.func, ast.Attribute) and each.func.attr in ("find", "rfind"):
                 continue
             raise ValueError(f"line {each.lineno}: give the result of `{ast.unparse(each)}` a name before the slice")
+
+
+def _check_waits(node: ast.Try) -> None:
+    """Raise ValueError when it waits while it handles an error, which would be the error of all that runs meanwhile.
+
+    Python keeps the error that a coroutine handles with the coroutine; mypyc leaves it with the thread.
+    """
+    for handler in [*node.handlers, *node.finalbody]:
+        for each in ast.walk(handler):
+            if isinstance(each, ast.Await | ast.Yield | ast.YieldFrom):
+                raise ValueError(f"line {each.lineno}: wait for `{ast.unparse(each)}` after the error was handled")
 
 
 def _write_assignment(call: ast.Call, lines: list[str]) -> None:

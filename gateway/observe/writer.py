@@ -160,11 +160,8 @@ class Writer:
 @contextlib.contextmanager
 def _exclusive_lock(fd: int) -> Iterator[None]:
     """Lock the output against other processes. A process that ends loses the lock."""
-    try:
+    with contextlib.suppress(OSError):  # it cannot be locked, or is closed, which writing will tell
         fcntl.lockf(fd, fcntl.LOCK_EX)
-    except OSError:  # it cannot be locked, or is closed, which writing will tell
-        yield
-        return
     try:
         yield
     finally:

@@ -31,15 +31,15 @@ class Gateway(Parts):
         self.recorder.begin()
         try:
             try:
-                reply = await self._answer(x)
-                if not isinstance(reply, Reply):
-                    reply = await answer_error(self, x, reply)
+                reply: Reply | Exception = await self._answer(x)
+                reply = reply if isinstance(reply, Reply) else await answer_error(self, x, reply)
             except CancelledError:
                 if x.ended is None:
                     raise
-                reply = await answer_error(self, x, x.ended)
+                reply = x.ended
             except Exception as error:
-                reply = await answer_error(self, x, error)
+                reply = error
+            reply = reply if isinstance(reply, Reply) else await answer_error(self, x, reply)
             reply = x.reply = response_headers(reply, x, self.id_field, self.table.unrouted)
             if x.reservation is not None:
                 await self.at_last(x, settle(x, x.reservation, self.recorder.unmeasured))

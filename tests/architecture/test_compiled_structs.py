@@ -271,6 +271,14 @@ def test_a_slice_whose_bound_does_something_is_refused(bound: str) -> None:
         COMPILER.written_out(f"import a\nc = {text}\n")
 
 
+@pytest.mark.parametrize("clause", ["except OSError", "finally"])
+def test_a_wait_while_an_error_is_handled_is_refused(clause: str) -> None:
+    text = "import a\nasync def f():\n    try:\n        {}\n    {}:\n        {}\n    await g()\n"
+    with pytest.raises(ValueError, match=r"line 6: wait for `await g\(\)` after the error was handled"):
+        COMPILER.written_out(text.format("g()", clause, "await g()"))
+    COMPILER.written_out(text.format("await g()", clause, "g()"))
+
+
 def test_a_struct_without_room_for_its_methods_is_refused() -> None:
     with pytest.raises(ValueError, match="Small has no room"):
         COMPILER.written_out("import msgspec\n\n\nclass Small(msgspec.Struct):\n    a: int\n")

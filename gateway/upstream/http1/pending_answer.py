@@ -49,9 +49,12 @@ class PendingAnswer(Waiter[Answer]):
             again = self.connection.send_again(self)
             if again is None:
                 raise
-            answer = yield from again.__await__()
-        if call.body:
-            call.body = b""  # it is not sent again, and a slow client must not keep it in memory
+        else:
+            if call.body:
+                call.body = b""  # it is not sent again, and a slow client must not keep it in memory
+            return answer
+        answer = yield from again.__await__()
+        call.body = b""
         return answer
 
     def cancel(self, msg: object = None) -> bool:
