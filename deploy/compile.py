@@ -219,10 +219,13 @@ def _write(lines: list[str], node: ast.stmt | ast.expr, by: list[str]) -> None:
 
 
 def _write_class(node: ast.ClassDef, lines: list[str]) -> None:
-    for statement in node.body:
-        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__slots__":
-            _write(lines, statement, ["    pass\n"])
     bases = [ast.unparse(base) for base in node.bases]
+    for statement in node.body:
+        name = ast.unparse(statement.targets[0]) if isinstance(statement, ast.Assign) else ""
+        if name == "__slots__":
+            _write(lines, statement, ["    pass\n"])
+        elif name.isupper() and "Enum" not in bases:
+            raise ValueError(f"{node.name}.{name} is not a ClassVar: mypyc would make it an attribute of objects alone")
     if _PROTOCOL in bases:
         kept = [base for base in bases if base != _PROTOCOL]
         lines[node.lineno - 1] = f"class {node.name}({', '.join(kept)}):\n"

@@ -2,7 +2,7 @@
 
 from hashlib import sha256
 from ipaddress import IPv6Address, IPv6Network, ip_address
-from typing import Protocol, TypeAlias, TypeVar
+from typing import ClassVar, Protocol, TypeAlias, TypeVar
 
 import msgspec
 from msgspec.structs import force_setattr
@@ -151,7 +151,7 @@ class Visitors:
 
     __slots__ = ("_known",)
 
-    REMEMBERED = MANY_CALLERS // 2
+    REMEMBERED: ClassVar = MANY_CALLERS // 2
 
     def __init__(self) -> None:
         self._known: Memo[tuple[str, str], Caller] = Memo(self.REMEMBERED)

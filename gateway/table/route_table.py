@@ -1,7 +1,7 @@
 """All routes, and the search for the one that a request takes."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, NO_ROUTE, GatewayError, refusal
 from gateway.kernel.http.compression import CompressionRules
@@ -42,16 +42,16 @@ class RouteTable:
     another reading leads to a route that asks for more is refused (`table/reading_law.py`).
     """
 
-    PARTS = (
+    PARTS: ClassVar[tuple[str, ...]] = (
         "_begun", "_known", "_law", "_literal", "_merges", "_refused", "_roots", "compression", "cross_origin",
         "listeners", "routes", "unrouted", "unrouted_text", "views",
     )  # fmt: skip
     __slots__ = PARTS
 
-    MOST_KNOWN = 1024
-    LONGEST_KNOWN = 256
+    MOST_KNOWN: ClassVar = 1024
+    LONGEST_KNOWN: ClassVar = 256
     """Paths that are remembered beside those of routes, and the characters of the longest with its method."""
-    MOST_REFUSED = 256
+    MOST_REFUSED: ClassVar = 256
     """Requests that no route takes, of which is remembered why. Whoever makes them up forgets nobody's routes."""
 
     def __init__(

@@ -282,3 +282,12 @@ def test_a_wait_while_an_error_is_handled_is_refused(clause: str) -> None:
 def test_a_struct_without_room_for_its_methods_is_refused() -> None:
     with pytest.raises(ValueError, match="Small has no room"):
         COMPILER.written_out("import msgspec\n\n\nclass Small(msgspec.Struct):\n    a: int\n")
+
+
+def test_a_constant_of_a_class_is_a_class_variable() -> None:
+    text = "import a\n\n\nclass Some{base}:\n    {name} = 1\n"
+    with pytest.raises(ValueError, match=r"Some\.MOST is not a ClassVar"):
+        COMPILER.written_out(text.format(base="", name="MOST"))
+    for base, name in ("", "MOST: ClassVar"), ("(Enum)", "MOST"), ("", "most"):
+        written = COMPILER.written_out(text.format(base=base, name=name))
+        assert written == text.format(base=base, name=name)
