@@ -229,12 +229,11 @@ def _write_class(node: ast.ClassDef, lines: list[str]) -> None:
     if _PROTOCOL in bases:
         kept = [base for base in bases if base != _PROTOCOL]
         lines[node.lineno - 1] = f"class {node.name}({', '.join(kept)}):\n"
-    if node.name in ATTRIBUTES:
-        above = _first_line(node) - 1
-        lines[above - 2] = "if typing.TYPE_CHECKING: from mypy_extensions import mypyc_attr\n"
-        lines[above - 1] = f"@mypyc_attr({ATTRIBUTES[node.name]})\n"
-    if any(base.partition("[")[0] in _STRUCTS for base in bases):
+    is_struct = any(base.partition("[")[0] in _STRUCTS for base in bases)
+    if is_struct:
         _write_struct(node, bases, lines)
+    elif node.name in ATTRIBUTES:
+        lines[_first_line(node) - 2] = f"@mypyc_attr({ATTRIBUTES[node.name]})\n"
 
 
 def _first_line(node: ast.stmt) -> int:
@@ -250,11 +249,13 @@ def _write_struct(node: ast.ClassDef, bases: list[str], lines: list[str]) -> Non
     ]
     derived = [base for base in bases if base != "msgspec.Struct"]
     text = [f"class {node.name}({', '.join(derived)}):\n", *_methods(node, fields)]
+    if any(each.arg == "gc" for each in node.keywords):  # only ever False
+        text.insert(0, "@mypyc_attr(acyclic=True)\n")
     begin = _first_line(node) - 3
     end = _first_line(next(each for each in node.body if not isinstance(each, ast.Expr))) - 1
     if len(text) > end - begin:
         raise ValueError(f"{node.name} has no room for its methods: its docstring is too short")
-    lines[begin:end] = [*text, *["\n"] * (end - begin - len(text))]
+    lines[begin:end] = [*["\n"] * (end - begin - len(text)), *text]
     for each in fields:
         _write(lines, each, [f"    {ast.unparse(each.target)}: {ast.unparse(each.annotation)}\n"])
 
@@ -311,14 +312,17 @@ def _with_default(name: str, kind: str, default: ast.expr) -> tuple[str, list[st
 
 
 def _import_typing(tree: ast.Module, lines: list[str]) -> None:
-    """Import it beside something else, where lines that were written use it."""
-    if any("typing." in line for line in lines):
-        at = next(
-            each.lineno
-            for each in tree.body
-            if isinstance(each, ast.Import | ast.ImportFrom) and each.lineno == each.end_lineno
-        )
+    """Import it beside something else, where lines that were written use it, and what marks classes after the rest."""
+    imports = [each for each in tree.body if isinstance(each, ast.Import | ast.ImportFrom)]
+    marked = any(line.startswith("@mypyc_attr") for line in lines)
+    if marked or any("typing." in line for line in lines):
+        at = next(each.lineno for each in imports if each.lineno == each.end_lineno)
         lines[at - 1] = f"{lines[at - 1].rstrip()}; import typing\n"
+    if marked:
+        after = imports[-1].end_lineno or 0
+        if lines[after].strip():
+            raise ValueError("the class after the imports has no room for what marks it: its docstring is too short")
+        lines[after] = "if typing.TYPE_CHECKING: from mypy_extensions import mypyc_attr\n"
 
 
 if __name__ == "__main__":

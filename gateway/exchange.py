@@ -221,7 +221,7 @@ class Reply(msgspec.Struct):
         return self.fields
 
 
-class SentBytes(msgspec.Struct, gc=False):
+class SentBytes(msgspec.Struct, eq=False, gc=False):
     """A number of bytes that is known already. It may be awaited like one that is not, and need not be."""
 
     count: int

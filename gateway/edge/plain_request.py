@@ -49,7 +49,7 @@ _NOT_PLAIN = frozenset({
 _KEEPS_OPEN = {b"keep-alive": True, b"Keep-Alive": True, b"close": False, b"Close": False}
 
 
-class PlainRequest(msgspec.Struct, gc=False):
+class PlainRequest(msgspec.Struct, eq=False, gc=False):
     """A plain request. `keep` says whether the connection stays open after it."""
 
     line: RequestLine

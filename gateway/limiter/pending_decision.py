@@ -42,7 +42,7 @@ class PendingDecision(Waiter[RedisReply]):
         return self.limiter.decided(self.claim, reply, self.asked_s)
 
 
-class KnownDecision(msgspec.Struct, gc=False):
+class KnownDecision(msgspec.Struct, eq=False, gc=False):
     """A decision that was made without a wait."""
 
     decision: Decision

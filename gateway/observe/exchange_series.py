@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -60,8 +60,8 @@ class ExchangeSeries(msgspec.Struct, eq=False):
     Numbers are added to `slots` here and not by the instruments: as many calls as there are series cost a request more
     than anything else about counting. `counters` are the slots that go up by one. `overhead`, `limiter` and `upstream`
     are None where that is not measured. `remembered`: exchanges that are alike find these series again. `uncounted` are
-    those that `count_all` has to count. `alike_record` is an access record in which whoever writes one sets what
-    varies, None before the first exchange.
+    those that `count_all` has to count. `shared_members` is what their access lines have in common, None before the
+    first exchange.
     """
 
     route: str
@@ -82,7 +82,7 @@ class ExchangeSeries(msgspec.Struct, eq=False):
     response_bytes: int
     remembered: bool = False
     uncounted: list[Observation] = []
-    alike_record: msgspec.Struct | None = None
+    shared_members: tuple[Any, ...] | None = None
 
     def count(
         self, total_s: float, own_s: float, upstream_s: float, limiter_s: float, received_bytes: int, sent_bytes: int

@@ -12,7 +12,6 @@ import msgspec
 
 from gateway.exchange import Exchange
 from gateway.kernel.limits.token_bucket import Decision
-from gateway.kernel.struct_attributes import set_as_slots
 from gateway.observe.access_log import FIELD_NAMES, AccessRecord, encoded
 from gateway.observe.recent_errors import ErrorRecord, clipped
 
@@ -28,16 +27,14 @@ _SHARED = ("level", "method", "limiter_result", "limiter_store", "target", "code
 """Fields of whose values there is ready JSON. It goes on with the next fields as far as those do not vary either: so
 the others need no place."""
 
-AlikeRecord = set_as_slots(
-    msgspec.defstruct(
-        "AlikeRecord",
-        [(name, Any, None) for name in AccessRecord.__struct_fields__ if name in VARYING or name in _SHARED],
-        omit_defaults=True,
-        gc=False,
-        rename=FIELD_NAMES,
-        tag_field="event",
-        tag="request",
-    )
+AlikeRecord = msgspec.defstruct(
+    "AlikeRecord",
+    [(name, Any, None) for name in AccessRecord.__struct_fields__ if name in VARYING or name in _SHARED],
+    omit_defaults=True,
+    gc=False,
+    rename=FIELD_NAMES,
+    tag_field="event",
+    tag="request",
 )
 """An access record whose fields in `_SHARED` are JSON: its line is the same, byte for byte, and takes half the time."""
 
@@ -89,35 +86,54 @@ def access_record(x: Exchange, status: int, source: str, total_s: float, path: s
     )
 
 
-def alike_record(record: AccessRecord) -> msgspec.Struct:
-    """Return an `AlikeRecord` with what the lines of exchanges have in common that are like that of `record`."""
+def shared_members(record: AccessRecord) -> tuple[Any, ...]:
+    """Return what the lines of exchanges have in common that are like that of `record`: JSON for the fields `_SHARED`.
+
+    It is None for a field that is left out.
+    """
     shared: dict[str, msgspec.Raw] = {}
     for varies, names in groupby(AccessRecord.__struct_fields__, VARYING.__contains__):
         present = [] if varies else [name for name in names if getattr(record, name) is not None]
         if present:
             members = encoded(AccessRecord(**{name: getattr(record, name) for name in present}))[_START:-2]
             shared[present[0]] = msgspec.Raw(members.partition(b":")[2])
-    return AlikeRecord(**shared)
+    return tuple(map(shared.get, _SHARED))
 
 
-def refill_record(record: Any, timestamp: str, x: Exchange, total_s: float, path: str | None) -> msgspec.Struct:
-    """Set what varies in an `AlikeRecord`, and return it. That costs less than to make a record."""
+def alike_record(
+    shared: tuple[Any, ...], timestamp: str, x: Exchange, total_s: float, path: str | None
+) -> msgspec.Struct:
+    """Return the `AlikeRecord` of an exchange with these `shared_members`."""
     caller, reply = x.caller, x.reply
-    record.total_ms, record.upstream_ms, record.client_ms, record.overhead_ms = _durations_ms(x, total_s)
-    record.timestamp = timestamp
-    record.request_id = x.request_id
-    record.trace_id = x.trace_id
-    record.path = path
-    record.request_bytes = 0 if x.body is None else x.body.received
-    record.response_bytes = x.sent_bytes
-    record.client = x.client
-    record.key_id = None if caller is None else caller.id
-    record.organization = None if caller is None else caller.organization
-    record.limiter_remaining = _remaining(x.decision)
-    record.upstream_request_id = None if reply is None else reply.upstream_request_id
-    record.cache_age_s = None if x.cache is None else int(x.cache.age_s)
-    filled: msgspec.Struct = record
-    return filled
+    total_ms, upstream_ms, client_ms, overhead_ms = _durations_ms(x, total_s)
+    level, method, limiter_result, limiter_store, target, code, reason, cache_result = shared
+    record: msgspec.Struct = AlikeRecord(  # by position: a third of the time
+        timestamp,
+        level,
+        x.request_id,
+        method,
+        total_ms,
+        upstream_ms,
+        client_ms,
+        overhead_ms,
+        0 if x.body is None else x.body.received,
+        x.sent_bytes,
+        x.client,
+        x.trace_id,
+        None if caller is None else caller.id,
+        None if caller is None else caller.organization,
+        limiter_result,
+        limiter_store,
+        _remaining(x.decision),
+        target,
+        None if reply is None else reply.upstream_request_id,
+        code,
+        reason,
+        path,
+        cache_result,
+        None if x.cache is None else int(x.cache.age_s),
+    )
+    return record
 
 
 def error_record(x: Exchange, status: int, source: str, total_s: float, path: str | None, at: float) -> ErrorRecord:

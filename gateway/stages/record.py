@@ -34,7 +34,7 @@ from gateway.observe.exchange_series import ExchangeSeries, UpstreamSeries, exch
 from gateway.observe.instruments import Gauge, method_label
 from gateway.observe.metrics import NO_ROUTE, Metrics
 from gateway.observe.recent_errors import ErrorLog, Lane
-from gateway.records.fields import access_record, alike_record, error_record, refill_record
+from gateway.records.fields import access_record, alike_record, error_record, shared_members
 from gateway.upstream.call import Answer
 
 ABANDONED = 499
@@ -196,11 +196,11 @@ class Recorder:
             if not series.answered:
                 usual = False
             if usual and log.is_json and series.remembered:
-                record = series.alike_record
-                if record is None:
+                shared = series.shared_members
+                if shared is None:
                     whole = access_record(x, series.status, series.source, total_s, path)
-                    record = series.alike_record = alike_record(whole)
-                log.put(encoded(refill_record(record, log.timestamp(wall_s), x, total_s, path)))
+                    shared = series.shared_members = shared_members(whole)
+                log.put(encoded(alike_record(shared, log.timestamp(wall_s), x, total_s, path)))
             elif log.enabled:
                 log.write(access_record(x, series.status, series.source, total_s, path), wall_s)
             if failed:

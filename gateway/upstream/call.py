@@ -75,7 +75,7 @@ class UpstreamStream(Stream, Protocol):
     """The seconds in total for which the reader has waited for the service."""
 
 
-class Resend(msgspec.Struct, frozen=True, gc=False):
+class Resend(msgspec.Struct, frozen=True, eq=False, gc=False):
     """One more attempt of a call: when it began (monotonic clock) and why: the name of a fault, or a status."""
 
     at: float
