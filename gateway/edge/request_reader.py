@@ -259,7 +259,7 @@ class RequestReader(WriteProgress):
                 self._stalled_since, self._stalled_bytes = now, untaken
         elif self._exchange is not None:
             self._sweep_body(now, limits.body_timeout_s)
-        elif not self._messages and self._lingering is None:  # otherwise a request waits that is not served yet
+        elif not self._messages and self._lingering is None and self.transport is not None:  # else it waits or closes
             if self._head_since is not None:
                 if now - self._head_since > limits.header_timeout_s:
                     self._reject(GatewayError(REQUEST_TIMEOUT), in_body=False)

@@ -207,6 +207,17 @@ async def test_a_request_after_a_long_pause_is_answered_even_if_the_sweep_runs_f
         assert (await client.reply()).status == 200
 
 
+async def test_a_connection_that_is_being_closed_is_left_alone_by_the_next_sweep() -> None:
+    async with listening() as (listener, port), await RawClient.connect(port) as client:
+        await client.send(GET)
+        assert (await client.reply()).status == 200
+        (connection,) = listener._open()
+        await until(lambda: connection.state is ConnectionState.IDLE)
+        for _ in range(2):  # over TLS it takes until the client closes it, too
+            connection.sweep(listener.head_checker.monotonic() + 2 * LIMITS.idle_timeout_s)
+        assert await client.at_eof()
+
+
 async def test_a_body_that_resembles_heads_is_fed_as_it_arrives() -> None:
     body = b"\r\n\r\n" * 20_000
     async with listening() as (listener, port), await RawClient.connect(port) as client:
