@@ -81,8 +81,9 @@ def command(host: str, port: int) -> None:
     """
     key = secret.create()
     with friendly_errors(), running() as service_port:
-        admin_port = free_port("127.0.0.1", 9901)
-        listening = {"host": host, "port": free_port(host, port), "admin_port": admin_port}
+        listening_port = free_port(host, port)
+        admin_port = free_port("127.0.0.1", 9901, but=listening_port)
+        listening = {"host": host, "port": listening_port, "admin_port": admin_port}
         paths = {"encodings": ENCODINGS, "examples": EXAMPLES}
         text = CONFIGURATION.format(**listening, **paths, digest=secret.digest(key), service_port=service_port)
         config = parse(text, "demo")

@@ -88,9 +88,10 @@ def command(
         with running(SERVICE, json.dumps(options)) as service_port:
             if config is not None:
                 sys.exit(run(in_front_of(config, service_port), source=f"mock of {file}"))
-            found = {"port": free_port(host, port), "admin_port": free_port("127.0.0.1", 9901)}
-            text = _CONFIGURATION.format(host=host, service_port=service_port, **found)
-            click.echo(f"The mock listens on http://{host}:{found['port']}. Ctrl-C stops it.")
+            found = free_port(host, port)
+            admin_port = free_port("127.0.0.1", 9901, but=found)
+            text = _CONFIGURATION.format(host=host, service_port=service_port, port=found, admin_port=admin_port)
+            click.echo(f"The mock listens on http://{host}:{found}. Ctrl-C stops it.")
             sys.exit(run(parse(text, "mock"), source="mock"))
 
 

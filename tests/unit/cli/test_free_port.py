@@ -22,6 +22,11 @@ def test_a_used_port_gives_the_next_one(used: int) -> None:
     assert used < free_port("127.0.0.1", used) < used + 100
 
 
+def test_a_port_that_is_about_to_be_used_is_not_returned(used: int) -> None:
+    free = free_port("127.0.0.1", used)
+    assert free < free_port("127.0.0.1", free, but=free) < free + 100
+
+
 def test_an_address_of_another_machine_is_an_error() -> None:
     with pytest.raises(OSError, match="assign") as raised:
         free_port("192.0.2.1", 8080)
