@@ -37,11 +37,11 @@ class Clone:
         self._python.write_text(PYTHON)
         self._python.chmod(0o755)
 
-    def make(self, lock: str = RUN, **environ: str) -> str:
+    def make(self, lock: str = RUN, *options: str, **environ: str) -> str:
         """Make `.venv`. Return what it said."""
         kept = {name: value for name, value in os.environ.items() if name != "GATEWAY_COMPILED"}
         done = subprocess.run(
-            ["sh", "deploy/venv", lock],
+            ["sh", "deploy/venv", lock, *options],
             cwd=self.folder,
             env={**kept, "PYTHON": str(self._python), **environ},
             capture_output=True,
@@ -70,6 +70,20 @@ def test_modules_are_compiled_once_and_again_when_a_source_changes(clone: Clone)
     assert "Compiling" in clone.make()
     assert clone.compilations == 2
     assert not (clone.folder / ".venv" / "compiling").exists()
+
+
+def test_nobody_waits_for_what_is_compiled_meanwhile(clone: Clone) -> None:
+    gate = clone.folder / "gate"
+    os.mkfifo(gate)
+    (clone.folder / "compilation").write_text("read -r _ <gate")
+    assert "for the next start" in clone.make(RUN, "--meanwhile")
+    with gate.open("w") as opened:  # as soon as it compiles
+        assert clone.make(RUN, "--meanwhile") == ""
+        assert clone.make() == ""
+        opened.write("\n")
+    subprocess.run(["flock", "deploy/compile.lock", "true"], cwd=clone.folder, check=True, timeout=60)
+    assert clone.make(RUN, "--meanwhile") == ""
+    assert clone.compilations == 1
 
 
 def test_tools_are_not_among_the_packages_of_the_gateway(clone: Clone) -> None:
