@@ -101,7 +101,7 @@ class PlainRequestReader:
         facts = self._known.get(digest)
         if facts is None:
             return self._new(data, lines, digest)
-        line, key = self._lines.get(first), lines[facts.key_at : facts.key_end].decode()
+        line, key = self._lines.get(first), facts.key_in(lines)
         if line is None or key in line.path:
             line = self._new_line(first, facts, key) if len(data) - len(body) <= self._longest else None
         if line is None or len(body) != facts.length:

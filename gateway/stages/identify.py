@@ -67,10 +67,7 @@ def take_credentials(x: Exchange, credentials: Credentials) -> None:
         facts is not None
         and facts.credentials is credentials
         and x.line is not None
-        and not (
-            x.query
-            and may_hold_key(x.query, credentials.key_query, x.headers.lines[facts.key_at : facts.key_end].decode())
-        )
+        and not (x.query and may_hold_key(x.query, credentials.key_query, facts.key_in(x.headers.lines)))
     ):
         return
     x.line = None
@@ -134,7 +131,7 @@ def identify(
         if known is not None:
             return known
         if facts.digest:
-            shown = x.headers.lines[facts.key_at : facts.key_end].decode()
+            shown = facts.key_in(x.headers.lines)
             return callers.find(shown, facts.organization, wall_s, x.client, facts.digest)
     keys = x.header_keys
     secret = keys[0] if keys and len(keys) == 1 and keys[0] else _secret(x)

@@ -113,6 +113,10 @@ class HeadFacts(msgspec.Struct, eq=False, gc=False):
     kept_end: int = 0
     kept_apart: tuple[tuple[int, int], ...] = ()
 
+    def key_in(self, lines: bytes) -> str:
+        """Return the only key in the field lines. Without one it is a text that is in no request line."""
+        return lines[self.key_at : self.key_end].decode()
+
 
 class RequestHeaders(msgspec.Struct, eq=False, gc=False):
     """The fields of one request. Names are compared without regard to case; values are text, decoded when asked for.
@@ -141,7 +145,7 @@ class RequestHeaders(msgspec.Struct, eq=False, gc=False):
     def known_keys(self) -> list[str]:
         """Return the only key if it is known where it is in the lines."""
         facts = self.facts
-        return [] if facts is None or not facts.digest else [self.lines[facts.key_at : facts.key_end].decode()]
+        return [] if facts is None or not facts.digest else [facts.key_in(self.lines)]
 
     def line_bounds(self) -> list[tuple[int, int]]:
         """Return where each of the `lines` begins and ends, its CR and LF included."""
