@@ -24,24 +24,9 @@ class SavedWindow(msgspec.Struct):
     shadow: bool = False
     on_failure: OnFailure | None = None
 
-    @classmethod
-    def of(cls, window: Window) -> "SavedWindow":
-        return cls(
-            window.id,
-            window.max,
-            window.per_us,
-            window.name,
-            window.owner,
-            window.guarantee,
-            window.shadow,
-            window.on_failure,
-        )
-
     def window(self) -> Window:
         """Return the window that it was made of."""
-        return Window(
-            self.id, self.max, self.per_us, self.name, self.owner, self.guarantee, self.shadow, self.on_failure
-        )
+        return Window(**msgspec.structs.asdict(self))
 
 
 class MemoryState(msgspec.Struct):
@@ -54,7 +39,8 @@ class MemoryState(msgspec.Struct):
 
 def encode(windows: list[Window], entries: list[tuple[SavedKey, int, int]], meters: Entries) -> bytes:
     """Return the members of a `MemoryState` in MessagePack."""
-    return msgspec.msgpack.encode(MemoryState([SavedWindow.of(window) for window in windows], entries, meters))
+    saved = msgspec.convert(windows, list[SavedWindow], from_attributes=True)
+    return msgspec.msgpack.encode(MemoryState(saved, entries, meters))
 
 
 def decode(encoded: bytes) -> MemoryState:
