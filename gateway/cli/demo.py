@@ -5,7 +5,7 @@ import sys
 import click
 
 from gateway.cli.demo_service import ENCODINGS, EXAMPLES, running
-from gateway.cli.free_port import free_port
+from gateway.cli.free_port import free_ports
 from gateway.cli.friendly_errors import friendly_errors
 from gateway.key_management import secret
 from gateway.settings import parse
@@ -81,11 +81,9 @@ def command(host: str, port: int) -> None:
     """
     key = secret.create()
     with friendly_errors(), running() as service_port:
-        listening_port = free_port(host, port)
-        admin_port = free_port("127.0.0.1", 9901, but=listening_port)
-        listening = {"host": host, "port": listening_port, "admin_port": admin_port}
+        ports = free_ports(host, port)
         paths = {"encodings": ENCODINGS, "examples": EXAMPLES}
-        text = CONFIGURATION.format(**listening, **paths, digest=secret.digest(key), service_port=service_port)
+        text = CONFIGURATION.format(host=host, **ports, **paths, digest=secret.digest(key), service_port=service_port)
         config = parse(text, "demo")
-        click.echo(WELCOME.format(url=f"http://{host}:{listening['port']}", key=key, admin_port=admin_port, **paths))
+        click.echo(WELCOME.format(url=f"http://{host}:{ports['port']}", key=key, **ports, **paths))
         sys.exit(run(config, source="demo"))

@@ -6,6 +6,15 @@ import socket
 _TRIED = 100
 
 
+def free_ports(host: str, wanted: int) -> dict[str, int]:
+    """Return the `port` for a listener at `host`, and another one, the `admin_port`, for the admin listener.
+
+    Raises OSError as `free_port` does.
+    """
+    port = free_port(host, wanted)
+    return {"port": port, "admin_port": free_port("127.0.0.1", 9901, but=port)}
+
+
 def free_port(host: str, wanted: int, but: int = 0) -> int:
     """Return `wanted`, or the next port above it on which this process could listen; any port if `wanted` is 0.
 

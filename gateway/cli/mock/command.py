@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from gateway.cli.demo_service import running
-from gateway.cli.free_port import free_port
+from gateway.cli.free_port import free_ports
 from gateway.cli.friendly_errors import friendly_errors
 from gateway.kernel.units import parse_duration, parse_percent
 from gateway.openapi.compile import check_contracts
@@ -88,10 +88,9 @@ def command(
         with running(SERVICE, json.dumps(options)) as service_port:
             if config is not None:
                 sys.exit(run(in_front_of(config, service_port), source=f"mock of {file}"))
-            found = free_port(host, port)
-            admin_port = free_port("127.0.0.1", 9901, but=found)
-            text = _CONFIGURATION.format(host=host, service_port=service_port, port=found, admin_port=admin_port)
-            click.echo(f"The mock listens on http://{host}:{found}. Ctrl-C stops it.")
+            found = free_ports(host, port)
+            text = _CONFIGURATION.format(host=host, service_port=service_port, **found)
+            click.echo(f"The mock listens on http://{host}:{found['port']}. Ctrl-C stops it.")
             sys.exit(run(parse(text, "mock"), source="mock"))
 
 

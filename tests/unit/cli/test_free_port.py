@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.cli.free_port import free_port
+from gateway.cli.free_port import free_port, free_ports
 
 
 @pytest.fixture
@@ -25,6 +25,8 @@ def test_a_used_port_gives_the_next_one(used: int) -> None:
 def test_a_port_that_is_about_to_be_used_is_not_returned(used: int) -> None:
     free = free_port("127.0.0.1", used)
     assert free < free_port("127.0.0.1", free, but=free) < free + 100
+    ports = free_ports("127.0.0.1", 9901)
+    assert 9901 <= ports["port"] != ports["admin_port"] >= 9901
 
 
 def test_an_address_of_another_machine_is_an_error() -> None:
