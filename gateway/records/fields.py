@@ -139,6 +139,7 @@ def alike_record(
 def error_record(x: Exchange, status: int, source: str, total_s: float, path: str | None, at: float) -> ErrorRecord:
     """Return the record of the last errors for `x`, which has ended at Unix time `at`. Its texts are `clipped`."""
     caller, reply, error = x.caller, x.reply, x.error
+    total_ms, upstream_ms, _, _ = _durations_ms(x, total_s)
     return ErrorRecord(
         at,
         x.request_id,
@@ -155,8 +156,8 @@ def error_record(x: Exchange, status: int, source: str, total_s: float, path: st
         None if x.answer is None else clipped(x.answer.target),
         None if caller is None else caller.id,
         None if caller is None else caller.organization,
-        floor(total_s * 1e6) / 1e3,
-        floor(x.upstream_s * 1e6) / 1e3,
+        total_ms,
+        upstream_ms,
     )
 
 
