@@ -29,8 +29,10 @@ sys.path.insert(0, str(ROOT))
 from gateway.system.compiled import LIBRARY, SOURCES, default_folder  # noqa: E402  it is found there
 
 MODULES = (
+    "edge.connection_core",
     "edge.head_splitter",
     "edge.plain_request",
+    "edge.request_body",
     "edge.request_head",
     "edge.response_head",
     "exchange",

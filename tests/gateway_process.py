@@ -35,7 +35,7 @@ from gateway.net.coroutine_driver import CoroutineDriver
 from gateway.upstream.http1 import connection
 CoroutineDriver.always_in_task = True
 PlainRequestReader.read = lambda self, data: None
-ReplyWriter._send = ReplyWriter._send_in_time
+ReplyWriter._send = ReplyWriter.send_in_time
 connection.known_head = lambda data, likely_bytes: None
 runpy.run_module("gateway", run_name="__main__", alter_sys=True)
 """

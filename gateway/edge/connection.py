@@ -6,12 +6,11 @@ Law: no connection occupies the event loop. After a few requests that had arrive
 import asyncio
 from enum import Enum
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import StreamReader
 from aiohttp.streams import EMPTY_PAYLOAD
 
-from gateway.edge.plain_request import PlainRequest
 from gateway.edge.reply_writer import ReplyWriter
 from gateway.edge.request_body import ClientBody
 from gateway.edge.request_head import body_length
@@ -59,6 +58,7 @@ class ClientConnection(ReplyWriter):
         self._serving = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._core.transport, self._core.unusual = cast(asyncio.Transport, transport), self
         super().connection_made(transport)
         self._become_idle()
 
@@ -69,21 +69,21 @@ class ClientConnection(ReplyWriter):
             return ConnectionState.CLOSED
         if self._lingering is not None:
             return ConnectionState.LINGERING
-        if self._exchange is not None:
+        if self._core.exchange is not None:
             return ConnectionState.ANSWERING
         return ConnectionState.IDLE if self._head_since is None else ConnectionState.READING_HEAD
 
     def __repr__(self) -> str:
-        return f"<ClientConnection {self.state.value}{', closing' if self._close or not self._keep else ''}>"
+        return f"<ClientConnection {self.state.value}{', closing' if self._close or not self._core.keep else ''}>"
 
     def _serve(self) -> None:
         """Answer the requests of the queue in order, until one has to wait or the queue is empty."""
-        if self._serving or self._exchange is not None or self._lingering is not None:
+        if self._serving or self._core.exchange is not None or self._lingering is not None:
             return
         self._serving = True
         monotonic = self._listener.head_checker.monotonic
         began, answered = 0.0, 0  # of the requests that are answered in a row
-        while self._keep and not self._force_close:
+        while self._core.keep and not self._force_close:
             if not self._messages:
                 if self._eof and not self._close and self._head_since is not None:
                     self._reject_incomplete_head()
@@ -112,40 +112,24 @@ class ClientConnection(ReplyWriter):
         if self._lingering is None:
             self.force_close()
 
-    def _serve_alone(self, request: PlainRequest) -> None:
-        listener, ended = self._listener, self._ended_alone
-        x = listener.head_checker.exchange(request.line, request.headers, self._peer, request.body)
-        self._exchange, self._keep = x, request.keep
-        if self._driver.run(listener.serve(x, self._send), ended):
-            ended(None)
-
-    def _ended_alone(self, error: BaseException | None) -> None:
-        """Do what `_exchange_ended` does, after a request that came alone."""
-        if self._alone and self._keep and error is None:  # nothing else has begun meanwhile
-            self._exchange = None
-            self._idle_since = self._listener.head_checker.monotonic()
-        else:
-            self._alone = False
-            self._exchange_ended(error)
-
     def _go_on(self) -> None:
         """Go on after an exchange has ended."""
-        if self._messages or self._close or self._eof or self._force_close or not self._keep:
+        if self._messages or self._close or self._eof or self._force_close or not self._core.keep:
             self._serve()
         else:
             self._become_idle()
 
     def _become_idle(self) -> None:
         """Note that no request is served, and none is in the queue. Part of one may have arrived."""
-        self._idle_since = self._listener.head_checker.monotonic()
-        self._alone = (
+        self._core.idle_since = self._listener.head_checker.monotonic()
+        self._core.alone = (
             self._splitter.idle
             and self._head_since is None
             and self._last_payload.is_eof()
             and self._rejection is None
             and not (self._upgraded or self._eof)
         )
-        if self._alone:  # what plain requests have in common is set once
+        if self._core.alone:  # what plain requests have in common is set once
             self._payload = self._last_payload = EMPTY_PAYLOAD
             self._http10 = False
 
@@ -156,17 +140,17 @@ class ClientConnection(ReplyWriter):
     def _answer(self, message: Any, payload: StreamReader) -> bool:
         """Begin to serve one request, and return whether it is served already.
 
-        `_keep` says afterwards whether the connection stays open.
+        `keep` of the core says afterwards whether the connection stays open.
         """
         listener = self._listener
         if isinstance(message, GatewayError):
-            x = listener.head_checker.error_exchange(message, self._peer)
-            self._keep = self._http10 = False
+            x = listener.head_checker.error_exchange(message, self._core.peer)
+            self._core.keep = self._http10 = False
         else:
-            x = listener.head_checker.to_exchange(message, self._peer)
+            x = listener.head_checker.to_exchange(message, self._core.peer)
             if self._rejection is not None:
                 x.head_error = self._rejection()
-            self._keep = not (message.should_close or message.chunked or message.upgrade) and x.head_error is None
+            self._core.keep = not (message.should_close or message.chunked or message.upgrade) and x.head_error is None
             self._http10 = message.version == (1, 0)
             if payload is not EMPTY_PAYLOAD:
                 self._body_since = x.started
@@ -179,24 +163,24 @@ class ClientConnection(ReplyWriter):
                     confirm,
                     head_checker.monotonic,
                 )
-        self._exchange, self._payload = x, payload
-        ended = self._driver.run(listener.serve(x, self._send), self._exchange_ended)
+        self._core.exchange, self._payload = x, payload
+        ended = self._core.driver.run(listener.state.serve(x, self._send), self.exchange_ended)
         if ended:
             self._conclude()
         return ended
 
     def _conclude(self) -> None:
         """Note that the exchange has ended."""
-        self._exchange = self._body_since = None
-        if not self._keep and not self._eof:
+        self._core.exchange = self._body_since = None
+        if not self._core.keep and not self._eof:
             self._linger()
 
-    def _exchange_ended(self, error: BaseException | None) -> None:
+    def exchange_ended(self, error: BaseException | None) -> None:
         """Note that the exchange has ended after a wait, or with an error, after which the connection is closed."""
         if error is None:
             self._conclude()
         else:
-            self._exchange = self._body_since = None
+            self._core.exchange = self._body_since = None
             self.force_close()
         self._go_on()
 
@@ -228,10 +212,10 @@ class ClientConnection(ReplyWriter):
         if self._tunnel is not None:
             self._tunnel.go_away(GatewayError(SHUTTING_DOWN))
             return True
-        x = self._exchange
+        x = self._core.exchange
         if x is None:
             self.force_close()
         elif x.ended is None:
             x.ended = GatewayError(SHUTTING_DOWN)
-            self._driver.cancel()
+            self._core.driver.cancel()
         return x is not None

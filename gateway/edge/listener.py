@@ -10,6 +10,7 @@ from aiohttp.web import BaseRequest, StreamResponse
 from aiohttp.web_server import Server
 
 from gateway.edge.connection import ClientConnection
+from gateway.edge.connection_core import ListenerState
 from gateway.edge.connection_limits import REJECTED
 from gateway.edge.handshake import HandshakeAcceptor, HandshakeOptions
 from gateway.edge.request_head import RequestHeadChecker
@@ -57,18 +58,15 @@ class Listener(Server):
     ) -> None:
         super().__init__(_unused, handler_cancellation=True)
         self.head_checker = head_checker
-        self.serve = serve
+        self.state = ListenerState(head_checker, serve, write_batch)
         self.write_batch = write_batch
         self.unread = UnreadReplies() if unread is None else unread
-        self.draining = False
         self.closed = False
         """Whether the listener has stopped to accept."""
         self.idle_timeout_s = head_checker.limits.idle_timeout_s
         self.stopped_at = -math.inf
         """When the listener stopped to accept, by the head checker's clock; None before."""
         self._wall = wall
-        self.date = ""
-        """The Date line of replies."""
         self._dating: asyncio.TimerHandle | None = None
         self._on_rejected = on_rejected
         self._sockets: list[socket.socket] = []
@@ -183,7 +181,7 @@ class Listener(Server):
     def _renew_date(self) -> None:
         """Make the Date line of replies, and do so again when the next second begins."""
         now = self._wall()
-        self.date = f"Date: {formatdate(int(now), usegmt=True)}\r\n"
+        self.state.date = f"Date: {formatdate(int(now), usegmt=True)}\r\n"
         self._dating = self._loop.call_later(1.0 - now % 1.0, self._renew_date)
 
     def stop_accepting(self, *, last: bool = False) -> None:
@@ -192,7 +190,7 @@ class Listener(Server):
         `last` says that no other process accepts from the sockets. Then what waits in their queues is still accepted,
         and later connections are refused at once, although other processes have the sockets open.
         """
-        self.draining = self.closed = True
+        self.state.draining = self.closed = True
         self.idle_timeout_s = min(self.idle_timeout_s, self.IDLE_AFTER_STOP_S)
         self.stopped_at = self.head_checker.monotonic()
         if self._acceptor is not None:
@@ -235,7 +233,7 @@ class Listener(Server):
         self._timer = self._loop.call_later(self.SWEEP_S, self._sweep)
 
     def __repr__(self) -> str:
-        return f"<Listener {len(self._connections)} connections{', draining' if self.draining else ''}>"
+        return f"<Listener {len(self._connections)} connections{', draining' if self.state.draining else ''}>"
 
 
 async def _unused(_: BaseRequest) -> StreamResponse:  # aiohttp requires a handler; ClientConnection never calls it

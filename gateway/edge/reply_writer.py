@@ -9,10 +9,10 @@ import struct
 from collections.abc import Awaitable, Iterable, Iterator
 from typing import Any
 
+from gateway.edge.request_body import TunnelBytes
 from gateway.edge.request_reader import RequestReader
-from gateway.edge.response_head import SMALL_BYTES, head_bytes, whole_reply
-from gateway.edge.upgrade import TunnelBytes, switching_head
-from gateway.exchange import Exchange, Reply, SentBytes
+from gateway.edge.response_head import SMALL_BYTES, head_bytes, switching_head
+from gateway.exchange import Exchange, Reply
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.http.status_rules import UNFRAMED
 from gateway.upstream.call import Stream
@@ -29,61 +29,42 @@ _PIECE_BYTES = 256 * 1024
 class ReplyWriter(RequestReader):
     """The writing half of a client connection.
 
-    `_keep` says whether it stays open after the exchange in flight, `_http10` that the request was in HTTP/1.0.
+    `_http10` says that the request was in HTTP/1.0.
     """
 
-    __slots__ = ("_http10", "_keep")
+    __slots__ = ("_http10",)
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._keep = True
         self._http10 = False
 
     def _send(self, reply: Reply) -> Awaitable[int]:
-        """Write `reply`, and return the bytes of its body that were sent, at once if it can.
+        """Do what `ConnectionCore.send` does, for a request of any kind."""
+        if self._payload.is_eof() and not self._http10:
+            return self._core.send(reply)
+        return self.send_in_time(reply)
 
-        Raises ConnectionError and what its stream raises.
-        """
-        x, transport, listener = self._exchange, self.transport, self._listener
-        if (  # few replies
-            x is None
-            or transport is None
-            or self._paused
-            or not (self._alone or (self._payload.is_eof() and not self._http10))
-            or transport.is_closing()
-        ):
-            return self._send_in_time(reply)
-        keep = self._keep and not (reply.close or listener.draining)
-        data = whole_reply(reply, x.method, listener.date, keep=keep)
-        if data is None:
-            return self._send_in_time(reply)
-        self._keep = keep
-        self._written += 1
-        if keep:
-            listener.write_batch.put(transport, data)
-        else:
-            listener.write_batch.flush()
-            transport.write(data)
-            if self._paused:
-                return self._taken(x, len(reply.body))
-        return SentBytes(len(reply.body))
-
-    async def _send_in_time(self, reply: Reply) -> int:
-        """Do what `_send` does with any reply, and wait until the client has received most of it."""
-        x, transport = self._exchange, self.transport
+    async def send_in_time(self, reply: Reply) -> int:
+        """Write any reply, and wait until the client has received most of it."""
+        x, transport = self._core.exchange, self.transport
         if x is None or transport is None or transport.is_closing():
             raise ConnectionResetError("the client is gone")
         if reply.stream is not None and isinstance(reply.stream, Tunnel):
             return await self._carry(x, reply, reply.stream, transport)
         bodiless = x.method == "HEAD" or reply.status in UNFRAMED
         endless = reply.stream is not None and reply.length is None and not bodiless
-        if reply.close or self._listener.draining or not self._payload.is_eof() or (endless and self._http10):
-            self._keep = False
+        if reply.close or self._listener.state.draining or not self._payload.is_eof() or (endless and self._http10):
+            self._core.keep = False
         chunked = endless and not self._http10
         head = head_bytes(
-            reply, self._listener.date, keep=self._keep, http10=self._http10, chunked=chunked, bodiless=bodiless
+            reply,
+            self._listener.state.date,
+            keep=self._core.keep,
+            http10=self._http10,
+            chunked=chunked,
+            bodiless=bodiless,
         )
-        self._written += 1
+        self._core.written += 1
         if bodiless:
             if reply.stream is not None:
                 reply.stream.close()
@@ -95,14 +76,14 @@ class ReplyWriter(RequestReader):
         if len(reply.body) > _PIECE_BYTES or reply.content:
             return await self._send_large(x, reply, head)
         data = head + reply.body
-        if self._keep and len(data) <= SMALL_BYTES:
+        if self._core.keep and len(data) <= SMALL_BYTES:
             self._listener.write_batch.put(transport, data)
         else:
             self._listener.write_batch.flush()
             transport.write(data)
-        return await self._taken(x, len(reply.body))
+        return await self.taken(x, len(reply.body))
 
-    async def _taken(self, x: Exchange, size: int) -> int:
+    async def taken(self, x: Exchange, size: int) -> int:
         """Wait until the client has received most of a body of `size` bytes, and return how much it has."""
         x.sent_bytes = size
         if self._paused:
@@ -123,7 +104,7 @@ class ReplyWriter(RequestReader):
                     raise ConnectionResetError("the client is gone")
                 self._unwritten -= sum(map(len, pieces))
                 transport.writelines(pieces)
-                self._written += 1
+                self._core.written += 1
                 if self._paused:
                     await self._wait_for_client(x)
         finally:
@@ -143,7 +124,7 @@ class ReplyWriter(RequestReader):
                 x.sent_bytes += len(piece)
                 framed = b"%x\r\n%b\r\n" % (len(piece), piece) if chunked and piece else piece
                 transport.write(head + framed + (b"0\r\n\r\n" if chunked and last else b""))
-                self._written += 1
+                self._core.written += 1
                 ahead += len(piece)
                 if self._paused:
                     await self._wait_for_client(x)
@@ -157,7 +138,7 @@ class ReplyWriter(RequestReader):
                 if not piece:
                     piece, last = reply.tail, True
         except GatewayError:  # the client must see that the reply is not complete
-            self._keep = False
+            self._core.keep = False
             if self.transport is not None:
                 if self._http10:  # such a reply ends with the connection: only a reset shows that it is not complete
                     self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
@@ -170,10 +151,10 @@ class ReplyWriter(RequestReader):
 
     async def _carry(self, x: Exchange, reply: Reply, tunnel: Tunnel, transport: asyncio.Transport) -> int:
         """Agree to a handshake, and pass bytes on until the end of `tunnel`. Raises its error."""
-        self._keep = False
+        self._core.keep = False
         self._listener.write_batch.flush()
-        transport.write(switching_head(reply, self._listener.date))
-        self._written += 1
+        transport.write(switching_head(reply, self._listener.state.date))
+        self._core.written += 1
         transport.resume_reading()
         self._tunnel = tunnel
         try:

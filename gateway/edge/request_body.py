@@ -10,8 +10,11 @@ from gateway.kernel.faults import BODY_TOO_LARGE, MALFORMED_REQUEST, GatewayErro
 from gateway.upstream.call import BODY_PIECE_BYTES
 
 
-class WholeBody(msgspec.Struct, gc=False):
-    """A body that had arrived when it was asked for. `limit` is the largest that is accepted, in bytes."""
+class WholeBody(msgspec.Struct, eq=False, gc=False):
+    """A body that had arrived when it was asked for.
+
+    `limit` is the largest that is accepted, and `received` is how much was read, both in bytes.
+    """
 
     content: bytes
     limit: int
@@ -92,3 +95,25 @@ class ClientBody:
         if self.received > self._limit:
             raise GatewayError(BODY_TOO_LARGE)
         return piece
+
+
+class TunnelBytes:
+    """What has gone from the client to the service through a tunnel, as the record of the exchange reads it.
+
+    It stands in the place of a request body, whose `received` bytes are counted.
+    """
+
+    __slots__ = ("length", "received", "waited_s")
+
+    def __init__(self, received: int) -> None:
+        self.length: int | None = None
+        self.received = received
+        self.waited_s = 0.0
+
+    def take_whole(self) -> bytes | None:
+        """See `TimedBody.take_whole`: nothing is left of it."""
+        return None
+
+    async def read(self) -> bytes:
+        """Return b"": the bytes have gone to the service."""
+        return b""

@@ -12,7 +12,6 @@ from aiohttp.streams import EMPTY_PAYLOAD
 
 from gateway.edge.certificates import verified_subject
 from gateway.edge.head_splitter import HeadSplitter
-from gateway.edge.plain_request import PlainRequest
 from gateway.edge.request_head import Peer, body_length
 from gateway.edge.write_progress import ClientConnectionOwner, WriteProgress
 from gateway.kernel.faults import (
@@ -24,7 +23,6 @@ from gateway.kernel.faults import (
     GatewayError,
 )
 from gateway.net.address import UNIX
-from gateway.net.coroutine_driver import CoroutineDriver
 from gateway.net.node_names import unmapped
 from gateway.upstream.tunnel import Tunnel
 
@@ -41,18 +39,18 @@ class RequestReader(WriteProgress):
     """The receiving half of a connection. The listener calls `sweep` a few times a second.
 
     `client_address` is the address of the client where a proxy has sent it, None where the socket has it. `_rejection`
-    makes the error that answers every request; None means that requests are served. `_alone`: nothing but plain
-    requests has begun since it was idle. `_payload` is the body of the exchange under way, and `_last_payload` that of
-    the newest request in the queue. `_head_bytes` counts the bytes of the head that is arriving. `_lingering` closes
-    the connection after its last reply, unless the client does so before; None as long as there may be further replies.
+    makes the error that answers every request; None means that requests are served. `_payload` is the body of the
+    exchange under way, and `_last_payload` that of the newest request in the queue. `_head_bytes` counts the bytes of
+    the head that is arriving. `_lingering` closes the connection after its last reply, unless the client does so
+    before; None as long as there may be further replies.
     `_tunnel` is what the connection has become, None for none.
     """
 
     __slots__ = (
-        "_alone", "_body_since", "_client_address", "_driver", "_eof", "_head_bytes", "_head_since", "_idle_since",
-        "_last_payload", "_lingering", "_payload", "_plain_requests", "_rejection", "_secure", "_splitter",
-        "_tunnel",
+        "_body_since", "_client_address", "_eof", "_head_bytes", "_head_since", "_last_payload", "_lingering",
+        "_payload", "_rejection", "_secure", "_splitter", "_tunnel", "data_received",
     )  # fmt: skip
+    data_received: Callable[[bytes], None]  # type: ignore[assignment]  # not a method: the transport calls the core
 
     def __init__(self, listener: ClientConnectionOwner, client_address: str | None = None, **options: Any) -> None:
         super().__init__(listener, **options)
@@ -61,16 +59,14 @@ class RequestReader(WriteProgress):
         self._rejection: Callable[[], GatewayError] | None = None
         self._payload: StreamReader = EMPTY_PAYLOAD
         self._last_payload: StreamReader = EMPTY_PAYLOAD
-        self._plain_requests = listener.head_checker.plain_requests
         self._splitter = HeadSplitter(listener.head_checker.limits.url_bytes)
         self._head_bytes = 0
-        self._idle_since = listener.head_checker.monotonic()
         self._head_since: float | None = None
         self._body_since: float | None = None
-        self._eof = self._alone = False
+        self._eof = False
         self._lingering: asyncio.TimerHandle | None = None
-        self._driver = CoroutineDriver(self._loop)
         self._tunnel: Tunnel | None = None
+        self.data_received = self._core.data_received
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         name = transport.get_extra_info("peername")
@@ -78,18 +74,15 @@ class RequestReader(WriteProgress):
         self._secure = transport.get_extra_info("sslcontext") is not None
         scheme = "https" if self._secure else "http"
         subject = verified_subject(transport.get_extra_info("ssl_object")) if self._secure else ""
-        self._peer = Peer(address, scheme, self._listener.head_checker.trusts(address), subject)
+        self._core.peer = Peer(address, scheme, self._listener.head_checker.trusts(address), subject)
         super().connection_made(transport)
         if self._listener.rejects():
             self._rejection = _TOO_MANY
 
-    def data_received(self, data: bytes) -> None:
+    def receive(self, data: bytes) -> None:
         """Feed the parser piece by piece, while the queue of requests has space."""
-        if self._alone:
-            if self._exchange is None and (request := self._plain_requests.read(data)) is not None:
-                self._serve_alone(request)
-                return
-            self._alone = False
+        if self._core.alone:
+            self._core.alone = False
         elif self._force_close or self._close or self._upgraded:
             if self._upgraded:
                 self._behind_handshake(data)
@@ -110,10 +103,6 @@ class RequestReader(WriteProgress):
 
     def _serve(self) -> None:
         """Answer the requests of the queue, unless one is being answered."""
-        raise NotImplementedError
-
-    def _serve_alone(self, request: PlainRequest) -> None:
-        """Answer a request that came while nothing else had begun."""
         raise NotImplementedError
 
     def _behind_handshake(self, data: bytes) -> None:
@@ -171,7 +160,7 @@ class RequestReader(WriteProgress):
 
     def _reject(self, error: GatewayError, *, in_body: bool) -> None:
         """Answer `error` after the queued requests, or the request whose body is broken with it. Then close."""
-        self._close, self._alone = True, False
+        self._close, self._core.alone = True, False
         self._splitter.clear()
         if in_body:
             self._last_payload.set_exception(error)
@@ -180,7 +169,7 @@ class RequestReader(WriteProgress):
         self._serve()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio allows it; aiohttp just never needs it
-        self._eof, self._alone = True, False
+        self._eof, self._core.alone = True, False
         self._listener.write_batch.flush()
         if self._lingering is not None:  # the client has read the end
             self._end_lingering()
@@ -190,13 +179,13 @@ class RequestReader(WriteProgress):
             return not self._secure
         if self._secure:  # TLS is closed in both directions at once
             return False
-        if self._exchange is None and not self._messages:
+        if self._core.exchange is None and not self._messages:
             if self._head_since is None:
                 return False
             self._reject_incomplete_head()
         elif not self._last_payload.is_eof():
             self._last_payload.set_exception(GatewayError(MALFORMED_REQUEST, cause="the body broke off"))
-        self._loop.call_later(GRACE_S, self._cancel_if_gone, self._written)
+        self._loop.call_later(GRACE_S, self._cancel_if_gone, self._core.written)
         return True
 
     def _reject_incomplete_head(self) -> None:
@@ -204,12 +193,12 @@ class RequestReader(WriteProgress):
 
     def _cancel_if_gone(self, written: int) -> None:
         """Cancel the exchange of a client that has closed its side, when nothing was written since `written`."""
-        if self.transport is None or self._exchange is None:
+        if self.transport is None or self._core.exchange is None:
             return
-        if self._written != written:
-            self._loop.call_later(GRACE_S, self._cancel_if_gone, self._written)
+        if self._core.written != written:
+            self._loop.call_later(GRACE_S, self._cancel_if_gone, self._core.written)
         else:
-            self._driver.cancel()
+            self._core.driver.cancel()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         if self._rejection is _TOO_MANY:
@@ -218,7 +207,9 @@ class RequestReader(WriteProgress):
         if self._tunnel is not None:
             self._tunnel.client_left()
         super().connection_lost(exc)
-        self._driver.cancel()
+        self._core.transport = None
+        self._core.driver.cancel()
+        self._core.unusual = None
         # An exchange that still refers to this connection must keep no body in memory.
         self._payload = self._last_payload = EMPTY_PAYLOAD
         self._splitter.clear()
@@ -240,7 +231,7 @@ class RequestReader(WriteProgress):
             self.force_close()
 
     def force_close(self) -> None:
-        self._alone = False
+        self._core.alone = False
         self._listener.write_batch.flush()
         super().force_close()
 
@@ -257,22 +248,22 @@ class RequestReader(WriteProgress):
                 if self._stalled_bytes - untaken < SLOWEST_BYTES_PER_S * limits.body_timeout_s:
                     self._cut_slow_reader()
                 self._stalled_since, self._stalled_bytes = now, untaken
-        elif self._exchange is not None:
+        elif self._core.exchange is not None:
             self._sweep_body(now, limits.body_timeout_s)
         elif not self._messages and self._lingering is None and self.transport is not None:  # else it waits or closes
             if self._head_since is not None:
                 if now - self._head_since > limits.header_timeout_s:
                     self._reject(GatewayError(REQUEST_TIMEOUT), in_body=False)
             elif (
-                now - max(self._idle_since, self._listener.stopped_at) > self._longest_idle_s()
+                now - max(self._core.idle_since, self._listener.stopped_at) > self._longest_idle_s()
                 and not self._has_unread()
             ):
                 self.force_close()
 
     def _cut_slow_reader(self) -> None:
         assert self.transport is not None
-        if self._exchange is not None and self._exchange.error is None:
-            self._exchange.error = GatewayError(CLIENT_CLOSED, cause="the client took the reply too slowly")
+        if self._core.exchange is not None and self._core.exchange.error is None:
+            self._core.exchange.error = GatewayError(CLIENT_CLOSED, cause="the client took the reply too slowly")
         self.transport.abort()
 
     def _longest_idle_s(self) -> float:

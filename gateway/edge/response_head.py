@@ -52,5 +52,10 @@ def whole_reply(reply: Reply, method: str, date: str, *, keep: bool) -> bytes | 
     return text.encode("latin-1", "replace") + body
 
 
+def switching_head(reply: Reply, date: str) -> bytes:
+    """Return the head that agrees to a handshake. `date` is the complete Date line."""
+    return f"HTTP/1.1 101 Switching Protocols\r\n{as_text(reply.fields)}{date}\r\n".encode("latin-1", "replace")
+
+
 def _lines(reply: Reply) -> str:
     return reply.text + as_text(reply.fields)

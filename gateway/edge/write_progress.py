@@ -10,9 +10,9 @@ from typing import Any, Protocol, cast
 from aiohttp.tcp_helpers import tcp_keepalive
 from aiohttp.web_protocol import RequestHandler
 
-from gateway.edge.request_head import Peer, RequestHeadChecker
+from gateway.edge.connection_core import ConnectionCore, ListenerState
+from gateway.edge.request_head import RequestHeadChecker
 from gateway.edge.unread_replies import UnreadReplies
-from gateway.exchange import Exchange, ServeExchange
 from gateway.kernel.faults import REPLY_NOT_TAKEN, GatewayError
 from gateway.net.write_batch import WriteBatch
 
@@ -23,21 +23,18 @@ PACE_AFTER_S = 1.0
 class ClientConnectionOwner(Protocol):
     """What a connection needs of its listener.
 
-    `serve` answers an exchange. `idle_timeout_s` is how long a connection may be idle since its last reply, or since
+    `idle_timeout_s` is how long a connection may be idle since its last reply, or since
     `stopped_at`, the time at which the listener stopped to accept. `rejected` counts open connections beyond the limit.
-    `date` is the Date line of replies.
     """
 
     SWEEP_S: float
     head_checker: RequestHeadChecker
-    serve: ServeExchange
+    state: ListenerState
     write_batch: WriteBatch
     unread: UnreadReplies
-    draining: bool
     idle_timeout_s: float
     stopped_at: float
     rejected: int
-    date: str
 
     def rejects(self) -> bool:
         """Return whether a connection that has just begun exceeds the limit. It is counted then."""
@@ -47,35 +44,30 @@ class ClientConnectionOwner(Protocol):
 class WriteProgress(RequestHandler):
     """The sending half of a connection. `options` are those of aiohttp's RequestHandler.
 
-    `_exchange` is the one that is served, None when there is none. `_unwritten` counts the bytes of a large reply that
+    `_core` serves plain requests. `_unwritten` counts the bytes of a large reply that
     the transport has not received yet. `_stalled_since` is when the client first fell behind, None while it keeps up;
     at that time it had not acknowledged `_stalled_bytes`. `_unacknowledged` is the same number when it was last
     checked, for a client that is waited for. `_unread` is the number of bytes that is counted in `UnreadReplies`.
-    `_written` counts writes.
     """
 
-    _peer: Peer
     __slots__ = (
-        "_exchange",
+        "_core",
         "_listener",
-        "_peer",
         "_stalled_bytes",
         "_stalled_since",
         "_unacknowledged",
         "_unread",
         "_unwritten",
-        "_written",
     )
 
     def __init__(self, listener: ClientConnectionOwner, **options: Any) -> None:
         super().__init__(**options)
         self._listener = listener
-        self._exchange: Exchange | None = None
+        self._core = ConnectionCore(listener.state, self._loop)
         self._unwritten = 0
         self._stalled_since: float | None = None
         self._stalled_bytes = 0
         self._unread = self._unacknowledged = 0
-        self._written = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # Not that of aiohttp's RequestHandler, which starts a task for each connection.
@@ -91,12 +83,14 @@ class WriteProgress(RequestHandler):
 
     def pause_writing(self) -> None:
         super().pause_writing()
+        self._core.behind = True
         if self._stalled_since is None:
             self._stalled_since = self._listener.head_checker.monotonic()
             self._stalled_bytes = self._unacknowledged = self._unacknowledged_bytes()
 
     def resume_writing(self) -> None:
         super().resume_writing()
+        self._core.behind = False
         if not self._unwritten:
             self._caught_up()
 
@@ -116,7 +110,7 @@ class WriteProgress(RequestHandler):
 
     def _update_unread(self) -> None:
         """Count what the client has not read of the reply under way and of those before."""
-        x, transport = self._exchange, self.transport
+        x, transport = self._core.exchange, self.transport
         size = 0 if transport is None else transport.get_write_buffer_size() + self._unwritten
         if x is not None and x.reply is not None and x.reply.stream is not None:
             size += x.reply.stream.unread
@@ -125,8 +119,8 @@ class WriteProgress(RequestHandler):
             self._listener.unread.update(self, size)
 
     def owner(self) -> str:
-        x = self._exchange
-        return self._peer.address if x is None or x.caller is None else x.caller.bucket
+        x = self._core.exchange
+        return self._core.peer.address if x is None or x.caller is None else x.caller.bucket
 
     def pace(self, now: float) -> float:
         since = self._stalled_since
@@ -135,8 +129,8 @@ class WriteProgress(RequestHandler):
         return (self._stalled_bytes - self._unacknowledged_bytes()) / (now - since)
 
     def cut_unread(self) -> None:
-        if self._exchange is not None and self._exchange.ended is None:
-            self._exchange.ended = GatewayError(REPLY_NOT_TAKEN, cause="too much of all replies is unread")
+        if self._core.exchange is not None and self._core.exchange.ended is None:
+            self._core.exchange.ended = GatewayError(REPLY_NOT_TAKEN, cause="too much of all replies is unread")
         if self.transport is not None:
             self.transport.abort()
 

@@ -157,7 +157,7 @@ class Worker:
                 self._serve.set()
         elif isinstance(message, DisableKeepAlive):
             for listener in self.listeners:
-                listener.draining = True
+                listener.state.draining = True
         elif isinstance(message, ShareSockets):
             self._borrowed.take(message.slot, message.listener, fds)
         elif isinstance(message, ReclaimSockets):

@@ -93,7 +93,7 @@ def connected(
     listener = Listener(head_checker, serve, lambda: 784111777.0, WriteBatch(), list[int]().append)
     with near, far:
         connection = listener._connection(None, plain=plain)
-        connection._driver = CoroutineDriver(asyncio.get_running_loop(), always_in_task=False)
+        connection._core.driver = CoroutineDriver(asyncio.get_running_loop(), always_in_task=False)
         transport = RecordingTransport(near, secure=secure)
         connection.connection_made(transport)
         yield connection, transport

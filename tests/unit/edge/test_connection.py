@@ -68,7 +68,7 @@ async def test_plain_requests_go_on_after_one_that_is_not(pieces: tuple[bytes, .
             assert (await client.reply()).status == 200
         (connection,) = listener._open()
         for _ in range(2):
-            await until(lambda: connection._alone)
+            await until(lambda: connection._core.alone)
             await client.send(GET)
             reply = await client.reply()
             assert (reply.status, reply.field("Connection")) == (200, None)
@@ -92,11 +92,11 @@ async def test_what_arrives_during_a_plain_request_is_answered_after_it(behind: 
             await client.send(GET)
             await begun.wait()
             await client.send(behind)
-            await until(lambda: not connection._alone)
+            await until(lambda: not connection._core.alone)
             go_on.set()
             await client.send(GET[len(behind) :])
             assert [(await client.reply()).status for _ in range(2)] == [200, 200]
-            await until(lambda: connection._alone)
+            await until(lambda: connection._core.alone)
 
 
 async def test_a_client_that_expects_it_gets_100_continue() -> None:

@@ -55,7 +55,7 @@ async def test_the_date_of_replies_goes_on_with_the_clock() -> None:
         listening(wall=lambda: time.time() + ahead_s) as (listener, port),
         await RawClient.connect(port) as client,
     ):
-        await until(lambda: listener.date != "Date: Sun, 06 Nov 1994 08:49:36 GMT\r\n")
+        await until(lambda: listener.state.date != "Date: Sun, 06 Nov 1994 08:49:36 GMT\r\n")
         await client.send(GET)
         assert (await client.reply()).field("Date") in {
             f"Sun, 06 Nov 1994 08:49:{second} GMT" for second in range(37, 43)

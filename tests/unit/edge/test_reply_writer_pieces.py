@@ -229,7 +229,7 @@ async def test_a_tunnel_that_is_cancelled_while_it_is_open_is_an_error() -> None
     sending = Sending(Reply(101, [], b"", stream=opened))
     with failures() as failed, connected(sending) as (connection, _):
         connection.data_received(HANDSHAKE)
-        connection._driver.cancel()
+        connection._core.driver.cancel()
         await until(lambda: sending.ended)
         assert isinstance(sending.error, asyncio.CancelledError)
         opened.close()

@@ -7,7 +7,7 @@ from aiohttp import StreamReader
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.web_protocol import RequestPayloadError
 
-from gateway.edge.request_body import ClientBody, WholeBody
+from gateway.edge.request_body import ClientBody, TunnelBytes, WholeBody
 from gateway.kernel.faults import BODY_TOO_LARGE, MALFORMED_REQUEST, Fault, GatewayError
 from gateway.upstream.call import BODY_PIECE_BYTES
 
@@ -74,3 +74,8 @@ def test_a_body_beyond_the_limit_is_not_taken_whole() -> None:
 
 async def test_what_arrives_is_not_taken_whole() -> None:
     assert ClientBody(payload(), 3, 10, None, lambda: 0.0).take_whole() is None
+
+
+async def test_the_bytes_of_a_client_are_counted_like_a_body() -> None:
+    count = TunnelBytes(7)
+    assert (count.received, count.length, count.waited_s, await count.read()) == (7, None, 0.0, b"")

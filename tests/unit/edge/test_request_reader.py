@@ -222,7 +222,7 @@ async def test_a_body_that_resembles_heads_is_fed_as_it_arrives() -> None:
     body = b"\r\n\r\n" * 20_000
     async with listening() as (listener, port), await RawClient.connect(port) as client:
         await client.send(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % len(body))
-        await until(lambda: any(connection._exchange is not None for connection in listener._open()))
+        await until(lambda: any(connection._core.exchange is not None for connection in listener._open()))
         (connection,) = listener._open()
         connection.data_received(body[:100])
         assert connection._splitter.body_missing == len(body) - 100

@@ -48,7 +48,7 @@ async def under_way(request: bytes) -> AsyncIterator[tuple[ClientConnection, Raw
 
     async with listening(wait) as (listener, port), await RawClient.connect(port) as client:
         await client.send(request)
-        await until(lambda: any(one._exchange is not None for one in listener._open()))
+        await until(lambda: any(one._core.exchange is not None for one in listener._open()))
         (connection,) = listener._open()
         yield connection, client, go_on
 
@@ -109,14 +109,14 @@ async def test_a_client_that_ends_tls_ends_the_connection() -> None:
 
 async def test_a_client_that_has_closed_its_side_is_served_while_there_is_progress() -> None:
     async with under_way(GET) as (connection, _, _go_on):
-        task = connection._driver._task
+        task = connection._core.driver._task
         assert task is not None
-        connection._cancel_if_gone(connection._written - 1)
+        connection._cancel_if_gone(connection._core.written - 1)
         assert task.cancelling() == 0
-        connection._cancel_if_gone(connection._written)
+        connection._cancel_if_gone(connection._core.written)
         assert task.cancelling() == 1
-        await until(lambda: connection._exchange is None)
-        connection._cancel_if_gone(connection._written)
+        await until(lambda: connection._core.exchange is None)
+        connection._cancel_if_gone(connection._core.written)
 
 
 async def test_a_body_that_the_gateway_does_not_read_has_longer() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.edge.response_head import SMALL_BYTES, head_bytes, whole_reply
+from gateway.edge.response_head import SMALL_BYTES, head_bytes, switching_head, whole_reply
 from gateway.exchange import Reply
 from tests.samples import Pieces
 
@@ -69,3 +69,10 @@ def test_the_head_of_a_whole_reply_is_that_of_any_other(reply: Reply, *, keep: b
 )
 def test_what_is_no_whole_reply(reply: Reply, method: str) -> None:
     assert whole_reply(reply, method, DATE, keep=True) is None
+
+
+def test_the_head_of_a_reply_that_switches() -> None:
+    reply = Reply(101, [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("X-A", "ü")], b"")
+    assert switching_head(reply, "Date: now\r\n") == (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nX-A: \xfc\r\nDate: now\r\n\r\n"
+    )
