@@ -15,6 +15,7 @@ import argparse
 import ast
 import hashlib
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -37,10 +38,13 @@ MODULES = (
     "edge.response_head",
     "exchange",
     "history.activity",
+    "history.measures",
+    "kernel.clock",
     "kernel.envelope.adopt",
     "kernel.envelope.write",
     "kernel.http.request_fields",
     "kernel.http.response_headers",
+    "kernel.http.status_rules",
     "kernel.ids",
     "kernel.limits.ratelimit_headers",
     "kernel.limits.token_bucket",
@@ -54,6 +58,7 @@ MODULES = (
     "net.write_batch",
     "observe.exchange_series",
     "observe.instruments",
+    "observe.json_line",
     "observe.writer",
     "pipeline.other_answers",
     "pipeline.parts",
@@ -97,6 +102,8 @@ _OPTIONS = {"cache_hash", "eq", "frozen", "gc", "kw_only"}
 """Options of structs that are kept. The others are for msgspec's encoder, which takes no class that is written out."""
 _PROTOCOL = "asyncio.Protocol"
 """A base that only says what a class is like."""
+_CONSTANT = re.compile(r"_?[A-Z][A-Z0-9_]*|_[a-z][a-z0-9_]*")
+_TYPE_MAKERS = ("TypeVar", "ParamSpec")
 _HARMLESS_CALLS = ("len", "min", "max")
 _SETUP = """
 from mypyc.build import mypycify
@@ -185,6 +192,8 @@ def written_out(source: str) -> str:
             _write_class(node, lines)
         elif isinstance(node, ast.Call) and ast.unparse(node.func) == "force_setattr":
             _write_assignment(node, lines)
+    for node in _constants(tree):
+        _write_constant(node, lines)
     _import_typing(tree, lines)
     return "".join(lines)
 
@@ -220,6 +229,42 @@ def _write(lines: list[str], node: ast.stmt | ast.expr, by: list[str]) -> None:
     """Replace the lines of `node`, and blank those that are left."""
     end = node.end_lineno or node.lineno
     lines[node.lineno - 1 : end] = [*by, *["\n"] * (end - node.lineno + 1 - len(by))]
+
+
+def _constants(tree: ast.Module) -> Iterator[ast.Assign | ast.AnnAssign]:
+    """Yield what gives a name of a module its only value, apart from types: mypyc looks others up in a dictionary."""
+    rebound = {name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names}
+    named = [name for node in tree.body for name in _names_assigned(node)]
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(name)], value=value) | ast.AnnAssign(target=ast.Name(name), value=value):
+                is_type = isinstance(value, ast.Call) and ast.unparse(value.func) in _TYPE_MAKERS
+                if (
+                    value
+                    and _CONSTANT.fullmatch(name)
+                    and named.count(name) == 1
+                    and name not in rebound
+                    and not is_type
+                ):
+                    yield node
+
+
+def _names_assigned(node: ast.stmt) -> list[str]:
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return [each.id for target in targets if target for each in ast.walk(target) if isinstance(each, ast.Name)]
+
+
+def _write_constant(node: ast.Assign | ast.AnnAssign, lines: list[str]) -> None:
+    """Declare it Final, on the first of its lines."""
+    at = node.lineno - 1
+    if isinstance(node, ast.AnnAssign):
+        kind, end = node.annotation, node.annotation.end_col_offset
+        assert kind.lineno == kind.end_lineno == node.lineno, "annotations of constants take one line"
+        line = lines[at]
+        lines[at] = f"{line[: kind.col_offset]}typing.Final[{line[kind.col_offset : end]}]{line[end:]}"
+    else:
+        name, _, rest = lines[at].partition(" = ")
+        lines[at] = f"{name}: typing.Final = {rest}"
 
 
 def _write_class(node: ast.ClassDef, lines: list[str]) -> None:

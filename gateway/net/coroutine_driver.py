@@ -14,7 +14,7 @@ from asyncio import current_task
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, ClassVar, TypeAlias
 
-from gateway.net.waiter import Waiter
+from gateway.net.waiter import Waiter, WaiterDriver
 
 Suspended: TypeAlias = Coroutine[Any, Any, object]
 Steps: TypeAlias = Generator[Any, Any, object]
@@ -24,7 +24,7 @@ OnEnd: TypeAlias = Callable[[BaseException | None], None]
 _ENDED = object()
 
 
-class CoroutineDriver:
+class CoroutineDriver(WaiterDriver):
     """Runs one coroutine at a time. `always_in_task` is for tests, None for what is set for all drivers."""
 
     __slots__ = ("_always_in_task", "_cancelled", "_loop", "_on_end", "_steps", "_task", "_waiter")

@@ -18,7 +18,7 @@ import asyncio
 from collections.abc import Callable, Generator
 from contextvars import Context
 from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -27,19 +27,21 @@ from gateway.kernel.struct_attributes import set_as_slots
 T = TypeVar("T")
 
 
-class WaiterDriver(Protocol):
+class WaiterDriver:
     """Runs a coroutine that awaits a waiter."""
 
-    def resume(self) -> object:
+    __slots__ = ()
+
+    def resume(self) -> None:
         """Let the coroutine go on, because the waiter is done."""
-        ...
+        raise NotImplementedError
 
-    def advance(self) -> object:
+    def advance(self) -> None:
         """Do what `resume` does. Only in a callback of the event loop, where no task is the current one."""
-        ...
+        raise NotImplementedError
 
 
-class _NoDriver:
+class _NoDriver(WaiterDriver):
     """Stands in a waiter that no coroutine awaits, which saves the question whether one does.
 
     It is known to the garbage collector, and every waiter by it from the start (see `set_as_slots`).
@@ -125,10 +127,18 @@ class Waiter(msgspec.Struct, Generic[T], kw_only=True, eq=False):
         self.driver = Callback(partial(self.get_loop().call_soon, wake_up, self, context=context))
 
 
-class Callback:
+class Callback(WaiterDriver):
     """Is called where a driver would let its coroutine go on."""
 
-    __slots__ = ("advance", "resume")
+    __slots__ = ("_called",)
 
     def __init__(self, called: Callable[[], object]) -> None:
-        self.resume = self.advance = called
+        self._called = called
+
+    def resume(self) -> None:
+        """Call it."""
+        self._called()
+
+    def advance(self) -> None:
+        """Call it."""
+        self._called()

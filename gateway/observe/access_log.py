@@ -5,6 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from gateway.kernel.timestamp import Timestamp
+from gateway.observe.json_line import encoded
 from gateway.observe.writer import Output
 
 FIELD_NAMES = {
@@ -100,9 +101,6 @@ class AccessRecord(msgspec.Struct, gc=False, omit_defaults=True, rename=FIELD_NA
     hedge: str | None = None
 
 
-_encode_lines = msgspec.json.Encoder().encode_lines
-
-
 class AccessLog:
     """Writes access lines. For the event loop's thread.
 
@@ -181,20 +179,3 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join([c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text])
-
-
-def encoded(record: msgspec.Struct) -> bytes:
-    """Return a line of JSON."""
-    try:
-        return _encode_lines([record])  # a list: the encoder never releases the iterator that it makes of anything else
-    except UnicodeEncodeError:
-        # Bytes over 127 in a request reach us as lone surrogates.
-        return _encode_lines([_spelled_out(record)])
-
-
-def _spelled_out(record: msgspec.Struct) -> msgspec.Struct:
-    for name in record.__struct_fields__:
-        value = getattr(record, name)
-        if isinstance(value, str):
-            setattr(record, name, value.encode(errors="backslashreplace").decode())
-    return record

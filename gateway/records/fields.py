@@ -12,7 +12,8 @@ import msgspec
 
 from gateway.exchange import Exchange
 from gateway.kernel.limits.token_bucket import Decision
-from gateway.observe.access_log import FIELD_NAMES, AccessRecord, encoded
+from gateway.observe.access_log import FIELD_NAMES, AccessRecord
+from gateway.observe.json_line import encoded
 from gateway.observe.recent_errors import ErrorRecord, clipped
 
 VARYING = (

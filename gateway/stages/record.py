@@ -29,9 +29,10 @@ from gateway.kernel.faults import KEY_AMBIGUOUS, LIMITER_UNAVAILABLE, RATE_LIMIT
 from gateway.kernel.http.key_scrubbing import fold, path_without_keys
 from gateway.kernel.limits.token_bucket import Decision
 from gateway.kernel.memo import Memo
-from gateway.observe.access_log import AccessLog, encoded
+from gateway.observe.access_log import AccessLog
 from gateway.observe.exchange_series import ExchangeSeries, UpstreamSeries, exchange_series
 from gateway.observe.instruments import Gauge, method_label
+from gateway.observe.json_line import encoded
 from gateway.observe.metrics import NO_ROUTE, Metrics
 from gateway.observe.recent_errors import ErrorLog, Lane
 from gateway.records.fields import access_record, alike_record, error_record, shared_members

@@ -10,7 +10,8 @@ import mmap
 import struct
 from zlib import crc32
 
-from gateway.observe.access_log import AccessRecord, encoded
+from gateway.observe.access_log import AccessRecord
+from gateway.observe.json_line import encoded
 from gateway.observe.recent_errors import clipped
 
 ENTRIES = 512

@@ -29,9 +29,9 @@ def test_a_request_id_is_a_lower_case_uuid_of_version_4() -> None:
 
 
 def test_version_and_variant_replace_six_bits_and_nothing_else() -> None:
-    assert Ids(Counting(byte=b"\x00")).request() == "00000000-0000-4000-8000-000000000000"
+    assert Ids(Counting(b"\xff" * 24 + bytes(16))).request() == "00000000-0000-4000-8000-000000000000"
     assert Ids(Counting(byte=b"\xff")).request() == "ffffffff-ffff-4fff-bfff-ffffffffffff"
-    given = bytes.fromhex("0123456789abcdef0123456789abcdef")
+    given = b"\xff" * 24 + bytes.fromhex("0123456789abcdef0123456789abcdef")
     assert Ids(Counting(given)).request() == "01234567-89ab-4def-8123-456789abcdef"
 
 
@@ -44,16 +44,17 @@ def test_ids_do_not_repeat_across_batches() -> None:
 def test_an_exchange_gets_three_ids_and_none_is_lost_where_a_batch_ends() -> None:
     entropy = Counting(*(os.urandom(4096) for _ in range(3)))
     ids = Ids(entropy)
-    made = [ids.begin() for _ in range(256)]
-    assert [len({each[part] for each in made}) for part in range(3)] == [256, 256, 256]
-    assert entropy.calls == 3  # 256 request ids, and twice 170 traces
+    made = [ids.begin() for _ in range(306)]
+    assert [len({each[part] for each in made}) for part in range(3)] == [306, 306, 306]
+    assert entropy.calls == 3  # 102 exchanges each
+    assert {tuple(map(len, each)) for each in made} == {(55, 32, 36)}
 
 
 def test_one_batch_serves_many_ids() -> None:
     entropy = Counting(byte=b"\x5a")
     ids = Ids(entropy)
     assert entropy.calls == 0
-    for _ in range(256):
+    for _ in range(102):
         ids.request()
     assert entropy.calls == 1
     ids.request()
@@ -63,7 +64,7 @@ def test_one_batch_serves_many_ids() -> None:
 def test_trace_ids_and_span_ids_are_hexadecimal_and_never_zero() -> None:
     spans = Ids(Counting(bytes(4096), bytes(4088) + b"\x02" * 8))
     assert spans.span() == "02" * 8
-    traces = Ids(Counting(bytes(4096), bytes(24 * 169) + b"\x02" * 24))
+    traces = Ids(Counting(bytes(4096), bytes(40 * 101) + b"\x02" * 24))
     assert traces.begin()[:2] == (f"00-{'02' * 16}-{'02' * 8}-02", "02" * 16)
     random = Ids(os.urandom)
     assert all(re.fullmatch("[0-9a-f]{32}", random.begin()[1]) for _ in range(500))

@@ -5,7 +5,8 @@ import tempfile
 import msgspec
 import pytest
 
-from gateway.observe.access_log import AccessLog, AccessRecord, encoded, printable
+from gateway.observe.access_log import AccessLog, AccessRecord, printable
+from gateway.observe.json_line import encoded
 from gateway.observe.writer import Writer
 
 NOON = 1_780_315_200.25

@@ -5,7 +5,8 @@ import json
 from click.testing import CliRunner, Result
 
 from gateway.cli import main
-from gateway.observe.access_log import AccessRecord, encoded
+from gateway.observe.access_log import AccessRecord
+from gateway.observe.json_line import encoded
 from tests.canned_admin import admin
 
 RECORD = AccessRecord(
