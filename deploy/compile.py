@@ -86,6 +86,7 @@ MODULES = (
     "upstream.http1.known_heads",
     "upstream.http1.pending_answer",
     "upstream.http1.uploading_socket",
+    "upstream.maintenance_switch",
     "upstream.target",
 )
 """What requests pass through, as modules of `gateway`."""

@@ -16,6 +16,9 @@ from gateway.exchange import Exchange, Reply, SentBytes, ServeExchange
 from gateway.net.coroutine_driver import CoroutineDriver
 from gateway.net.write_batch import WriteBatch
 
+UNNOTED = 0.0
+"""Stands for the time since when a connection is idle, until a sweep notes it: to read the clock costs a request."""
+
 
 class ListenerState(msgspec.Struct, eq=False):
     """What the connections of a listener have in common.
@@ -61,18 +64,17 @@ class ConnectionCore:
     """
 
     __slots__ = (
-        "_monotonic", "_requests", "_state", "alone", "behind", "driver", "exchange", "idle_since", "keep", "peer",
+        "_requests", "_state", "alone", "behind", "driver", "exchange", "idle_since", "keep", "peer",
         "transport", "unusual", "written",
     )  # fmt: skip
 
     def __init__(self, state: ListenerState, loop: asyncio.AbstractEventLoop) -> None:
         self._state = state
         self._requests: PlainRequestReader = state.head_checker.plain_requests
-        self._monotonic = state.head_checker.monotonic
         self.alone = self.behind = False
         self.driver = CoroutineDriver(loop)
         self.exchange: Exchange | None = None
-        self.idle_since: float = self._monotonic()
+        self.idle_since: float = UNNOTED
         self.keep = True
         self.peer = Peer("", "", trusted=False)
         self.transport: asyncio.Transport | None = None
@@ -126,7 +128,7 @@ class ConnectionCore:
         """Note that the exchange of a plain request has ended."""
         if self.alone and self.keep and error is None:  # nothing else has begun meanwhile
             self.exchange = None
-            self.idle_since = self._monotonic()
+            self.idle_since = UNNOTED
             return
         self.alone = False
         if self.unusual is not None:

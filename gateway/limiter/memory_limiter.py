@@ -168,10 +168,13 @@ class LocalLimiter:
 
     def decide_now(self, claim: Claim) -> Decision:
         """See `Limiter.decide`. Raises nothing."""
-        window = claim.alone
+        return self.decide_at(claim, self._monotonic())
+
+    def decide_at(self, claim: Claim, now_s: float) -> Decision:
+        """Do what `decide_now` does, given the reading of the monotonic clock, in seconds."""
+        window, now_us = claim.alone, int(now_s * 1e6 + 0.5)
         if window is None:
-            return self._decide_together(claim)
-        now_us = int(self._monotonic() * 1e6 + 0.5)
+            return self._decide_together(claim, now_us)
         bucket = claim.bucket
         if not isinstance(bucket, _Bucket) or bucket.limiter is not self:
             bucket = self._bucket_of(claim, window)
@@ -183,12 +186,11 @@ class LocalLimiter:
             self._sweep(now_us)
         return decided
 
-    def _decide_together(self, claim: Claim) -> Decision:
+    def _decide_together(self, claim: Claim, now_us: int) -> Decision:
         """Decide by all buckets and quotas: ask the buckets at no cost if a quota is spent, otherwise charge all."""
         postings = claim.postings
         if not postings and not claim.windows:
             return UNLIMITED
-        now_us = int(self._monotonic() * 1e6 + 0.5)
         spent = self.memory_quotas.spent(postings) if postings else ()
         fits, tats_us, over = self._charge(claim, 0 if spent else claim.cost, now_us)
         decided = decision(self._store, tats_us, claim, now_us, over, allowed=fits and not spent)

@@ -22,6 +22,8 @@ Steps: TypeAlias = Generator[Any, Any, object]
 OnEnd: TypeAlias = Callable[[BaseException | None], None]
 """Receives the error that has ended a coroutine, None after a normal end."""
 _ENDED = object()
+_next = next
+"""The builtin: mypyc looks that up in its module for each call."""
 
 
 class CoroutineDriver(WaiterDriver):
@@ -83,8 +85,8 @@ class CoroutineDriver(WaiterDriver):
     def _step(self, steps: Steps) -> bool:
         """Run a coroutine until it waits; return whether it has ended normally."""
         try:
-            # `next` with a default: a StopIteration would cost more than all else here.
-            awaited = steps.throw(asyncio.CancelledError()) if self._cancelled else next(steps, _ENDED)
+            # With a default: a StopIteration would cost more than all else here.
+            awaited = steps.throw(asyncio.CancelledError()) if self._cancelled else _next(steps, _ENDED)
         except (KeyboardInterrupt, SystemExit):
             raise
         except StopIteration:

@@ -103,13 +103,13 @@ async def _peek(parts: Parts, x: Exchange) -> None:
     """Read the caller's limits at no cost, if there is one."""
     try:
         if x.caller is None:
-            found = identify(x, parts.credentials, parts.callers, parts.clock.wall())
+            found = identify(x, parts.credentials, parts.callers, parts.clock.wall)
             found = found if isinstance(found, (Caller, GatewayError)) else await found
             if isinstance(found, GatewayError):
                 return
             x.caller = found
         x.claim = x.caller.peek
-        x.decision = parts.decide_now(x.claim) if parts.decide_now is not None else await parts.limiter.decide(x.claim)
+        x.decision = await parts.limiter.decide(x.claim)
         x.peeked = True
     except GatewayError:
         return

@@ -24,7 +24,7 @@ class Parts:
     """The parts that the steps of a request use. All gateways of a process share them, except for `table`.
 
     `faults` is the catalogue with the operator's overrides, `id_field` the header field of the request id. `callers`
-    finds callers by keys, None: in the configuration. `decide_now` is set where limits are decided without a wait.
+    finds callers by keys, None: in the configuration. `decide_at` is set where limits are decided without a wait.
     `https_port` is set where every request is redirected to https at that port. The others are for bodies, kept and
     repeated replies.
     """
@@ -53,7 +53,7 @@ class Parts:
         self.table = table
         self.credentials = credentials
         self.limiter = limiter
-        self.decide_now = limiter.decide_now if type(limiter) is LocalLimiter else None
+        self.decide_at = limiter.decide_at if type(limiter) is LocalLimiter else None
         self.recorder = recorder
         self.clock = clock
         self.faults = faults

@@ -85,7 +85,7 @@ class Gateway(Parts):
             if closed is not None:
                 return closed
         found = (
-            identify(x, self.credentials, self.callers, self.clock.wall())
+            identify(x, self.credentials, self.callers, self.clock.wall)
             if plain or not x.is_open
             else self.visitors.find(x.client, route.open_plan, route.open_windows, route.open_tag)
         )
@@ -102,7 +102,7 @@ class Gateway(Parts):
         tariff = None if plain else self.cache.tariff(x, route, caller)
         claim = x.claim = caller.claim if tariff is None else tariff.claim(caller, x.method)
         try:
-            decided = self.decide_now(claim) if self.decide_now is not None else await self.limiter.decide(claim)
+            decided = self.decide_at(claim, began) if self.decide_at is not None else await self.limiter.decide(claim)
         finally:
             x.decided = ended = self.clock.monotonic()
             x.limiter_s = ended - began

@@ -1,6 +1,6 @@
 """Identifies the caller by the key in header or URL and by the organisation, and checks what the caller may use."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from typing import Protocol
 
@@ -118,12 +118,12 @@ def _misplaced(fault: Fault, credentials: Credentials) -> GatewayError:
 
 
 def identify(
-    x: Exchange, credentials: Credentials, callers: CallerSource, wall_s: float
+    x: Exchange, credentials: Credentials, callers: CallerSource, wall: Callable[[], float]
 ) -> FoundCaller | Awaitable[FoundCaller]:
     """Return the caller of the exchange: by the key in the header field, in the URL, or by the certificate.
 
-    There is a refusal in place of the caller: KEY_MISSING, KEY_AMBIGUOUS, MALFORMED_REQUEST for two organisations, and
-    those of `callers`.
+    `wall` reads Unix time in seconds. There is a refusal in place of the caller: KEY_MISSING, KEY_AMBIGUOUS,
+    MALFORMED_REQUEST for two organisations, and those of `callers`.
     """
     facts = x.headers.facts
     if facts is not None and facts.credentials is credentials:
@@ -132,7 +132,7 @@ def identify(
             return known
         if facts.digest:
             shown = facts.key_in(x.headers.lines)
-            return callers.find(shown, facts.organization, wall_s, x.client, facts.digest)
+            return callers.find(shown, facts.organization, wall(), x.client, facts.digest)
     keys = x.header_keys
     secret = keys[0] if keys and len(keys) == 1 and keys[0] else _secret(x)
     if isinstance(secret, GatewayError):
@@ -141,8 +141,8 @@ def identify(
     if isinstance(organization, GatewayError):
         return organization
     if secret is None:
-        return callers.certified(x.certificate_subject, organization, wall_s, x.client)
-    found = callers.find(secret, organization, wall_s, x.client)
+        return callers.certified(x.certificate_subject, organization, wall(), x.client)
+    found = callers.find(secret, organization, wall(), x.client)
     if facts is not None and keys and len(keys) == 1:
         _note_facts(facts, x, credentials, organization, found if isinstance(found, Caller) and found.lasting else None)
     return found

@@ -4,6 +4,8 @@ import math
 from itertools import compress
 from typing import TypeAlias
 
+import msgspec
+
 from gateway.exchange import Exchange
 from gateway.kernel.copies import replace
 from gateway.kernel.http.key_scrubbing import contains_secret, secrets_of
@@ -26,12 +28,40 @@ has more.
 """
 SHORTEST_CALL_S = 5.0
 
-_templates: Memo[tuple[Route, str, str, str, str, bool], tuple[Call, bytes]] = Memo(2048)
-"""What `_template` returns, by all that it takes to be alike."""
 _as_line = b"%b: %b\r\n".__mod__
 _TAGGED = frozenset({b"if-match", b"if-none-match", b"if-range"})
 _PARTS = frozenset({b"range", b"if-range"})
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})  # RFC 9110 9.2.2
+
+
+class CallTemplate(msgspec.Struct, eq=False):
+    """What calls have in common that are alike in these fields of the exchange.
+
+    `forwarded` is what `_forwarded` returns for all of them, b"" if that differs.
+    """
+
+    call: Call
+    forwarded: bytes
+    route: Route
+    method: str
+    peer: str
+    host: str
+    scheme: str
+    trusted_peer: bool
+
+    def fits(self, x: Exchange, route: Route) -> bool:
+        """Return whether a call for `x` is one of them."""
+        return (
+            self.route is route
+            and self.method == x.method
+            and self.peer == x.peer
+            and self.host == x.host
+            and self.scheme == x.scheme
+            and self.trusted_peer == x.trusted_peer
+        )
+
+
+_templates: Memo[tuple[Route, str, str, str, str, bool], CallTemplate] = Memo(2048)
 
 
 class ReadAhead:
@@ -81,10 +111,15 @@ class _Resumed:
 
 def prepare(x: Exchange, route: Route, caller: Caller, id_field: str, body: bytes | Body = b"") -> Call:
     """Return the call that forwards `x`, with its `body` as `read_body` has returned it."""
-    common = (route, x.method, x.peer, x.host, x.scheme, x.trusted_peer)
-    template, forwarded = _templates.get(common) or _templates.keep(common, _template(x, route))
-    call: Call = template.__copy__()  # type: ignore[attr-defined]  # of every Struct; `copy.copy` takes five times as long
     line = x.line
+    alike: CallTemplate | None = None if line is None else line.call
+    if alike is None or not alike.fits(x, route):
+        common = (route, x.method, x.peer, x.host, x.scheme, x.trusted_peer)
+        alike = _templates.get(common) or _templates.keep(common, _template(x, route))
+        if line is not None:
+            line.call = alike
+    forwarded = alike.forwarded
+    call: Call = alike.call.__copy__()  # type: ignore[attr-defined]  # of every Struct; `copy.copy` takes five times as long
     call.path = (line is not None and line.route is route and not x.query and line.target) or _target(x, route)
     ids = f"{id_field}: {x.request_id}\r\ntraceparent: {x.traceparent}\r\n".encode()
     if x.certificate_subject:
@@ -107,8 +142,8 @@ def prepare(x: Exchange, route: Route, caller: Caller, id_field: str, body: byte
     return call
 
 
-def _template(x: Exchange, route: Route) -> tuple[Call, bytes]:
-    """Return what all calls like `x` have in common, and what `_forwarded` returns for all, b"" if that differs."""
+def _template(x: Exchange, route: Route) -> CallTemplate:
+    """Return what all calls like `x` have in common."""
     method, envelope = x.method, route.envelope
     call = Call(
         method=method.encode(),
@@ -125,7 +160,8 @@ def _template(x: Exchange, route: Route) -> tuple[Call, bytes]:
         events_idle_timeout_s=route.events_idle_timeout_s,
         read_ahead_bytes=envelope.max_buffer,
     )
-    return call, b"" if x.trusted_peer else _forwarded(x, route)
+    forwarded = b"" if x.trusted_peer else _forwarded(x, route)
+    return CallTemplate(call, forwarded, route, method, x.peer, x.host, x.scheme, x.trusted_peer)
 
 
 def _target(x: Exchange, route: Route) -> bytes:

@@ -86,8 +86,10 @@ class Recorder:
         self.begin: Callable[[], None] = metrics.in_flight.inc
         """Counts an exchange that begins. `record` ends it."""
         self._before_writes = before_writes
-        self._ended: list[tuple[Exchange, float, float]] = []
-        """Exchanges to be recorded, with the time of their end by the monotonic clock, and in Unix time."""
+        self._ended: list[tuple[Exchange, float]] = []
+        """Exchanges to be recorded, with the time of their end by the monotonic clock."""
+        self._wall_ahead_s = 0.0
+        """How far Unix time was ahead of that clock when the first of them ended."""
         self._uncounted: list[ExchangeSeries] = []
         self._alike: Memo[tuple[object, ...], ExchangeSeries] = Memo(_MOST_ALIKE)
 
@@ -121,8 +123,9 @@ class Recorder:
     def record(self, x: Exchange, now_s: float) -> None:
         """Count `x` and write its access line. `now_s` is a reading of the monotonic clock."""
         ended = self._ended
-        ended.append((x, now_s, self._log.wall()))
+        ended.append((x, now_s))
         if len(ended) == 1:
+            self._wall_ahead_s = self._log.wall() - now_s
             self._before_writes(self._record_all)
 
     def _record_all(self) -> None:
@@ -130,11 +133,11 @@ class Recorder:
         ended, self._ended = self._ended, []
         alone = len(ended) == 1
         self._in_flight.dec(len(ended))
-        for x, now_s, wall_s in ended:
+        for x, now_s in ended:
             try:
                 if x.tunnel:
                     self._tunnels(x).dec()
-                self._record(x, now_s, wall_s, alone=alone)
+                self._record(x, now_s, now_s + self._wall_ahead_s, alone=alone)
             except Exception as bug:
                 self._not_recorded(bug, x.request_id)
         if not alone:

@@ -68,9 +68,9 @@ class RequestLine(msgspec.Struct, gc=False):
     """The first line of a request. Its target is cut into `path` and `query` at the first question mark.
 
     One that is `remembered` is the same object whenever its bytes come again. It has no query, nothing in its path is
-    encoded or may be a parameter, and no key of the client is in it. `route` is what `table` has for it, and `target`
-    its path at the service of that, b"" as long as it was not needed. `alike` is the remembered one for the same method
-    and path, where the line has a query.
+    encoded or may be a parameter, and no key of the client is in it. `route` is what `table` has for it, `target` its
+    path at the service of that, b"" as long as it was not needed, and `call` what calls for it had in common. `alike`
+    is the remembered one for the same method and path, where the line has a query.
     """
 
     method: str
@@ -80,6 +80,7 @@ class RequestLine(msgspec.Struct, gc=False):
     table: object = None
     route: Any = None
     target: bytes = b""
+    call: Any = None
     alike: "RequestLine | None" = None
 
 

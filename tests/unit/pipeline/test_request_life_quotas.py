@@ -70,7 +70,7 @@ async def test_a_bug_in_the_accounts_costs_nobody_a_reply() -> None:
             decision.reservation = Reservation((), bug, bug)
             return decision
 
-        one.limiter.decide, one.decide_now = decided, None  # type: ignore[method-assign]
+        one.limiter.decide, one.decide_at = decided, None  # type: ignore[method-assign]
         assert (await answered(one, x))[0] == 200
     assert [line["event"] for line in logs] == ["bug", "bug"]
 

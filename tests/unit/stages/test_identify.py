@@ -47,7 +47,7 @@ CREDENTIALS = Credentials(keyring(KEYS, CERTIFIED), "X-Api-Key", "X-Api-Key", "X
 
 def shown(x: Exchange) -> FoundCaller:
     """The caller in the keyring of the configuration, which is found at once, or why there is none."""
-    found = identify(x, CREDENTIALS, CREDENTIALS.keyring, 0.0)
+    found = identify(x, CREDENTIALS, CREDENTIALS.keyring, lambda: 0.0)
     assert not isawaitable(found)
     return found
 
@@ -61,7 +61,7 @@ def refused(caller: Caller, route: Route, x: Exchange) -> GatewayError | None:
 
 
 async def identified(x: Exchange, callers: CallerSource) -> FoundCaller:
-    found = identify(x, CREDENTIALS, callers, 0.0)
+    found = identify(x, CREDENTIALS, callers, lambda: 0.0)
     return await found if isawaitable(found) else found
 
 

@@ -82,7 +82,7 @@ def test_lines_that_are_known_are_looked_at_anew_for_other_credentials() -> None
     (x,) = repeated(*LINES, times=1)
     other = Credentials(CREDENTIALS.keyring, "X-Api-Key", "X-Api-Key", "X-Org")
     take_credentials(x, other)
-    assert identify(x, other, other.keyring, 0.0) is KEYS[sha256(b"good").digest()].callers[None]
+    assert identify(x, other, other.keyring, lambda: 0.0) is KEYS[sha256(b"good").digest()].callers[None]
 
 
 def test_only_a_caller_that_cannot_change_is_not_asked_for_again() -> None:
@@ -92,8 +92,8 @@ def test_only_a_caller_that_cannot_change_is_not_asked_for_again() -> None:
         credentials = Credentials(keyring({sha256(b"good").digest(): key}), "X-Api-Key", "X-Api-Key", "X-Tenant-Org-Id")
         first, again = (exchange(headers=known_lines(("X-Api-Key", "good")), header_keys=["good"]) for _ in range(2))
         again.headers = first.headers
-        assert identify(first, credentials, credentials.keyring, 0.0) is each
-        found = identify(again, credentials, keyring({}), 0.0)
+        assert identify(first, credentials, credentials.keyring, lambda: 0.0) is each
+        found = identify(again, credentials, keyring({}), lambda: 0.0)
         assert found is each if lasting else refusal(found).fault is KEY_UNKNOWN
 
 
@@ -146,7 +146,7 @@ def test_lines_that_have_a_key_by_other_credentials_only_have_none_by_these() ->
         again = exchange(headers=x.headers)
         take_credentials(again, other)
         assert again.header_keys == []
-        assert refusal(identify(again, other, other.keyring, 0.0)).fault is KEY_MISSING
+        assert refusal(identify(again, other, other.keyring, lambda: 0.0)).fault is KEY_MISSING
 
 
 @pytest.mark.parametrize(

@@ -28,14 +28,15 @@ class Together:
         self.output = Lines()
         self.errors = ErrorRing()
         self.waiting: list[Callable[[], None]] = []
-        self.wall_s = 1_800_000_000.0
-        log, errors = AccessLog(self.output, lambda: self.wall_s), ErrorLog(self.errors)
+        self.now_s = 0.010
+        log = AccessLog(self.output, lambda: 1_800_000_000.0)
+        errors = ErrorLog(self.errors)
         self.recorder = Recorder(self.metrics, log, "X-Api-Key", errors, self.waiting.append)
 
     def record(self, *exchanges: Exchange) -> None:
         for x in exchanges:
             self.recorder.begin()
-            self.recorder.record(x, 0.010)
+            self.recorder.record(x, self.now_s)
 
     def write(self) -> None:
         """Do what comes directly before the replies are written."""
@@ -111,7 +112,7 @@ def test_a_reply_that_has_left_is_counted_whatever_becomes_of_the_process() -> N
 def test_a_line_has_the_time_at_which_its_exchange_has_ended(together: Together) -> None:
     for _ in range(2):
         together.record(served(), refused())
-        together.wall_s += 0.001
+        together.now_s += 0.001
     together.write()
     times = [json.loads(line)["timestamp"][-5:] for line in together.output.lines]
     assert times == [".000Z", ".000Z", ".001Z", ".001Z"]
