@@ -127,7 +127,7 @@ def main() -> None:
     """Compile `MODULES` into the folder of the command line."""
     parser = argparse.ArgumentParser(description="Compile what every request passes through.")
     parser.add_argument("folder", type=Path, nargs="?", default=default_folder(), metavar="FOLDER")
-    parser.add_argument("--level", choices="0123", default="2", help="how much the C compiler optimises")
+    parser.add_argument("--level", choices="0123", default="1", help="how much the C compiler optimises")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # what was started ends with it
     with tempfile.TemporaryDirectory() as temporary:
