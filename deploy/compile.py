@@ -21,6 +21,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,6 +105,7 @@ _OPTIONS = {"cache_hash", "eq", "frozen", "gc", "kw_only"}
 _PROTOCOL = "asyncio.Protocol"
 """A base that only says what a class is like."""
 _CONSTANT = re.compile(r"_?[A-Z][A-Z0-9_]*|_[a-z][a-z0-9_]*")
+"""What names of constants are like. Names of types are not."""
 _TYPE_MAKERS = ("TypeVar", "ParamSpec")
 _HARMLESS_CALLS = ("len", "min", "max")
 _SETUP = """
@@ -233,20 +235,17 @@ def _write(lines: list[str], node: ast.stmt | ast.expr, by: list[str]) -> None:
 
 
 def _constants(tree: ast.Module) -> Iterator[ast.Assign | ast.AnnAssign]:
-    """Yield what gives a name of a module its only value, apart from types: mypyc looks others up in a dictionary."""
-    rebound = {name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names}
-    named = [name for node in tree.body for name in _names_assigned(node)]
+    """Yield what gives a name of the module its only value, apart from types: mypyc looks others up in a dictionary."""
+    changed = {name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names}
+    named = Counter([name for node in tree.body for name in _names_assigned(node)])
     for node in tree.body:
         match node:
-            case ast.Assign(targets=[ast.Name(name)], value=value) | ast.AnnAssign(target=ast.Name(name), value=value):
+            case (
+                ast.Assign(targets=[ast.Name(name)], value=value)
+                | ast.AnnAssign(target=ast.Name(name), value=ast.expr() as value)
+            ):
                 is_type = isinstance(value, ast.Call) and ast.unparse(value.func) in _TYPE_MAKERS
-                if (
-                    value
-                    and _CONSTANT.fullmatch(name)
-                    and named.count(name) == 1
-                    and name not in rebound
-                    and not is_type
-                ):
+                if _CONSTANT.fullmatch(name) and named[name] == 1 and name not in changed and not is_type:
                     yield node
 
 
@@ -256,16 +255,11 @@ def _names_assigned(node: ast.stmt) -> list[str]:
 
 
 def _write_constant(node: ast.Assign | ast.AnnAssign, lines: list[str]) -> None:
-    """Declare it Final, on the first of its lines."""
+    """Declare it Final, on the first of its lines. Its annotation takes no more than that."""
     at = node.lineno - 1
-    if isinstance(node, ast.AnnAssign):
-        kind, end = node.annotation, node.annotation.end_col_offset
-        assert kind.lineno == kind.end_lineno == node.lineno, "annotations of constants take one line"
-        line = lines[at]
-        lines[at] = f"{line[: kind.col_offset]}typing.Final[{line[kind.col_offset : end]}]{line[end:]}"
-    else:
-        name, _, rest = lines[at].partition(" = ")
-        lines[at] = f"{name}: typing.Final = {rest}"
+    name, _, value = lines[at].partition(" = ")
+    kind = f"[{ast.unparse(node.annotation)}]" if isinstance(node, ast.AnnAssign) else ""
+    lines[at] = f"{name.partition(':')[0]}: typing.Final{kind} = {value}"
 
 
 def _write_class(node: ast.ClassDef, lines: list[str]) -> None:

@@ -106,7 +106,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ROOT / "deploy/compile.py",
     )
     if not modules_in(made) or (made / SOURCES).stat().st_mtime < script.stat().st_mtime:
-        command = ["nice", sys.executable, script, made]  # other tests run meanwhile
+        command = ["nice", sys.executable, str(script), str(made)]  # other tests run meanwhile
         subprocess.run(command, cwd=ROOT, check=True, timeout=900)
     return made
 
