@@ -58,7 +58,7 @@ class ClientConnection(ReplyWriter):
         self._serving = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._core.transport, self._core.unusual = cast(asyncio.Transport, transport), self
+        self._core.open(cast(asyncio.Transport, transport), self)
         super().connection_made(transport)
         self._become_idle()
 

@@ -9,11 +9,11 @@ from typing import Protocol
 
 import msgspec
 
-from gateway.edge.plain_request import PlainRequest, PlainRequestReader
+from gateway.edge.plain_request import PlainRequestReader
 from gateway.edge.request_head import Peer, RequestHeadChecker
 from gateway.edge.response_head import whole_reply
-from gateway.exchange import Exchange, Reply, SentBytes, ServeExchange
-from gateway.net.coroutine_driver import CoroutineDriver
+from gateway.exchange import Exchange, Reply, Send, SentBytes, ServeExchange
+from gateway.net.coroutine_driver import CoroutineDriver, OnEnd
 from gateway.net.write_batch import WriteBatch
 
 UNNOTED = 0.0
@@ -59,12 +59,12 @@ class ConnectionCore:
 
     `alone`: nothing but plain requests has begun since the connection was idle, which it is since `idle_since`.
     `exchange` is None between exchanges. `keep` says whether the connection stays open after it. `written` counts
-    writes. `behind` says that the client does not take what is written. `unusual` is the connection while it is open:
-    None before and after, so that nothing refers to it in a circle.
+    writes. `behind` says that the client does not take what is written. `transport` and `unusual`, the connection, are
+    None unless it is open.
     """
 
     __slots__ = (
-        "_requests", "_state", "alone", "behind", "driver", "exchange", "idle_since", "keep", "peer",
+        "_ended", "_requests", "_send", "_state", "alone", "behind", "driver", "exchange", "idle_since", "keep", "peer",
         "transport", "unusual", "written",
     )  # fmt: skip
 
@@ -80,23 +80,33 @@ class ConnectionCore:
         self.transport: asyncio.Transport | None = None
         self.unusual: UnusualWays | None = None
         self.written = 0
+        self._send: Send | None = None
+        self._ended: OnEnd | None = None
+
+    def open(self, transport: asyncio.Transport, unusual: UnusualWays) -> None:
+        """Begin to serve."""
+        self.transport, self.unusual = transport, unusual
+        self._send, self._ended = self.send, self.ended  # made once, and not for each request
+
+    def close(self) -> None:
+        """Serve no more, and refer to nothing in a circle."""
+        self.transport = self.unusual = self._send = self._ended = None
 
     def data_received(self, data: bytes) -> None:
         """Serve `data` if it is a plain request and nothing else has begun."""
+        unusual, send, ended = self.unusual, self._send, self._ended
+        if unusual is None or send is None or ended is None:
+            return
         if self.alone and self.exchange is None:
             request = self._requests.read(data)
             if request is not None:
-                self._serve(request)
+                state = self._state
+                x = state.head_checker.exchange(request.line, request.headers, self.peer, request.body)
+                self.exchange, self.keep = x, request.keep
+                if self.driver.run(state.serve(x, send), ended):
+                    self.ended(None)
                 return
-        if self.unusual is not None:
-            self.unusual.receive(data)
-
-    def _serve(self, request: PlainRequest) -> None:
-        state, ended = self._state, self.ended
-        x = state.head_checker.exchange(request.line, request.headers, self.peer, request.body)
-        self.exchange, self.keep = x, request.keep
-        if self.driver.run(state.serve(x, self.send), ended):
-            ended(None)
+        unusual.receive(data)
 
     def send(self, reply: Reply) -> Awaitable[int]:
         """Write `reply`, and return the bytes of its body that were sent, at once if it can.

@@ -208,9 +208,8 @@ class RequestReader(WriteProgress):
         if self._tunnel is not None:
             self._tunnel.client_left()
         super().connection_lost(exc)
-        self._core.transport = None
         self._core.driver.cancel()
-        self._core.unusual = None
+        self._core.close()
         # An exchange that still refers to this connection must keep no body in memory.
         self._payload = self._last_payload = EMPTY_PAYLOAD
         self._splitter.clear()

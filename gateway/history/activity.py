@@ -5,7 +5,6 @@ made of the numbers when they are published: a row of a key that has sent one re
 is bounded: at most `MOST_ROWS` rows are counted apart, and the heaviest names are published.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import TypeAlias
@@ -27,6 +26,7 @@ from gateway.history.measures import (
     WIDTH,
     Counts,
     CountTables,
+    Elements,
     add_to,
     bounded,
     empty_tables,
@@ -82,6 +82,7 @@ class Activity:
         self._feed = feed
         self._most_bytes = most_bytes
         self._due = 0.0
+        self._durations, self._overheads = Elements(DURATION_BOUNDS_S), Elements(OVERHEAD_BOUNDS_S)
         self._reset()
 
     def _reset(self) -> None:
@@ -92,7 +93,7 @@ class Activity:
         """Count an exchange that has ended. `own_s` is the gateway's own part of its duration."""
         alike = (series.route, series.called, x.caller)
         row = self._rows.get(alike) or self._new_row(alike)
-        sample = bisect_left(DURATION_BOUNDS_S, total_s) * OVERHEADS + bisect_left(OVERHEAD_BOUNDS_S, own_s)
+        sample = self._durations.of(total_s) * OVERHEADS + self._overheads.of(own_s)
         row.samples.append(sample)
         if series.decided:
             row.decision, row.decided = x.decision, x.decided

@@ -4,9 +4,11 @@
 and three counters. Lists are added up element by element.
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
+from math import inf
 from operator import add
 from typing import Literal, TypeAlias, get_args
 
@@ -34,6 +36,27 @@ def _bounds(first_s: float, last_s: float) -> tuple[float, ...]:
 
 DURATION_BOUNDS_S = _bounds(0.00025, 60.0)
 OVERHEAD_BOUNDS_S = _bounds(0.00003, 0.1)
+
+
+class Elements:
+    """Finds the elements of a histogram that durations count in. That of the last one is looked at first."""
+
+    __slots__ = ("_at", "_bounds_s", "_high_s", "_low_s")
+
+    def __init__(self, bounds_s: tuple[float, ...]) -> None:
+        self._bounds_s = bounds_s
+        self._at = 0
+        self._low_s, self._high_s = -inf, bounds_s[0]
+
+    def of(self, seconds: float) -> int:
+        """Return the number of the element."""
+        if not self._low_s < seconds <= self._high_s:
+            bounds_s = self._bounds_s
+            self._at = at = bisect_left(bounds_s, seconds)
+            self._low_s = bounds_s[at - 1] if at else -inf
+            self._high_s = bounds_s[at] if at < len(bounds_s) else inf
+        return self._at
+
 
 DURATIONS = len(DURATION_BOUNDS_S) + 1
 """The number of elements of the histogram of durations, which begins at 0."""

@@ -1,7 +1,7 @@
 """The decision about a call for which Redis was asked, and one that is known already. Callers await either."""
 
 from collections.abc import Generator
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -11,7 +11,7 @@ from gateway.net.waiter import Waiter
 from gateway.redis_client.connection import RedisReply
 
 
-class ReplyReader(Protocol):
+class ReplyReader:
     """The limiter that has asked."""
 
     def decided(self, claim: Claim, reply: RedisReply, asked_s: float) -> Decision:
@@ -19,7 +19,7 @@ class ReplyReader(Protocol):
 
         Raises GatewayError LIMITER_UNAVAILABLE.
         """
-        ...
+        raise NotImplementedError
 
 
 @set_as_slots

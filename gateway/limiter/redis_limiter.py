@@ -38,7 +38,7 @@ from gateway.limiter.heartbeat import GatewayHeartbeat
 from gateway.limiter.interface import Condition, LimiterState
 from gateway.limiter.outage import Outage
 from gateway.limiter.outage_memory import OutageMemory
-from gateway.limiter.pending_decision import KnownDecision, PendingDecision
+from gateway.limiter.pending_decision import KnownDecision, PendingDecision, ReplyReader
 from gateway.limiter.redis_quotas import READ, RedisQuotas, quota_script, rates, shadows_over
 from gateway.limiter.refusals import RememberedRefusals
 from gateway.limiter.settlements import SCRIPT as SETTLE
@@ -62,7 +62,7 @@ def ignore_state(*, up: bool, reason: str) -> None:
     """Do nothing, by default, when the state of Redis changes."""
 
 
-class RedisLimiter:
+class RedisLimiter(ReplyReader):
     """A Limiter on a Redis, to which it connects again by itself when the connection was lost.
 
     `timeout_s` is the whole budget of a decision, waiting for a connection included. `on_state` is called

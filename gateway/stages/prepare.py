@@ -4,8 +4,6 @@ import math
 from itertools import compress
 from typing import TypeAlias
 
-import msgspec
-
 from gateway.exchange import Exchange
 from gateway.kernel.copies import replace
 from gateway.kernel.http.key_scrubbing import contains_secret, secrets_of
@@ -34,34 +32,11 @@ _PARTS = frozenset({b"range", b"if-range"})
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})  # RFC 9110 9.2.2
 
 
-class CallTemplate(msgspec.Struct, eq=False):
-    """What calls have in common that are alike in these fields of the exchange.
-
-    `forwarded` is what `_forwarded` returns for all of them, b"" if that differs.
-    """
-
-    call: Call
-    forwarded: bytes
-    route: Route
-    method: str
-    peer: str
-    host: str
-    scheme: str
-    trusted_peer: bool
-
-    def fits(self, x: Exchange, route: Route) -> bool:
-        """Return whether a call for `x` is one of them."""
-        return (
-            self.route is route
-            and self.method == x.method
-            and self.peer == x.peer
-            and self.host == x.host
-            and self.scheme == x.scheme
-            and self.trusted_peer == x.trusted_peer
-        )
-
-
-_templates: Memo[tuple[Route, str, str, str, str, bool], CallTemplate] = Memo(2048)
+_Alike: TypeAlias = tuple[Route, str, str, str, str, bool]
+"""Route, method, peer, Host and scheme of calls, and whether the peer is trusted."""
+_Template: TypeAlias = tuple[_Alike, Call, bytes]
+"""What such calls have in common, and what `_forwarded` returns for all of them, b"" if that differs."""
+_templates: Memo[_Alike, _Template] = Memo(2048)
 
 
 class ReadAhead:
@@ -112,14 +87,14 @@ class _Resumed:
 def prepare(x: Exchange, route: Route, caller: Caller, id_field: str, body: bytes | Body = b"") -> Call:
     """Return the call that forwards `x`, with its `body` as `read_body` has returned it."""
     line = x.line
-    alike: CallTemplate | None = None if line is None else line.call
-    if alike is None or not alike.fits(x, route):
-        common = (route, x.method, x.peer, x.host, x.scheme, x.trusted_peer)
-        alike = _templates.get(common) or _templates.keep(common, _template(x, route))
+    alike = (route, x.method, x.peer, x.host, x.scheme, x.trusted_peer)
+    template: _Template | None = None if line is None else line.call
+    if template is None or template[0] != alike:
+        template = _templates.get(alike) or _templates.keep(alike, _template(x, route, alike))
         if line is not None:
-            line.call = alike
-    forwarded = alike.forwarded
-    call: Call = alike.call.__copy__()  # type: ignore[attr-defined]  # of every Struct; `copy.copy` takes five times as long
+            line.call = template
+    _, common, forwarded = template
+    call: Call = common.__copy__()  # type: ignore[attr-defined]  # of every Struct; `copy.copy` takes five times as long
     call.path = (line is not None and line.route is route and not x.query and line.target) or _target(x, route)
     ids = f"{id_field}: {x.request_id}\r\ntraceparent: {x.traceparent}\r\n".encode()
     if x.certificate_subject:
@@ -142,8 +117,7 @@ def prepare(x: Exchange, route: Route, caller: Caller, id_field: str, body: byte
     return call
 
 
-def _template(x: Exchange, route: Route) -> CallTemplate:
-    """Return what all calls like `x` have in common."""
+def _template(x: Exchange, route: Route, alike: _Alike) -> _Template:
     method, envelope = x.method, route.envelope
     call = Call(
         method=method.encode(),
@@ -160,8 +134,7 @@ def _template(x: Exchange, route: Route) -> CallTemplate:
         events_idle_timeout_s=route.events_idle_timeout_s,
         read_ahead_bytes=envelope.max_buffer,
     )
-    forwarded = b"" if x.trusted_peer else _forwarded(x, route)
-    return CallTemplate(call, forwarded, route, method, x.peer, x.host, x.scheme, x.trusted_peer)
+    return alike, call, b"" if x.trusted_peer else _forwarded(x, route)
 
 
 def _target(x: Exchange, route: Route) -> bytes:

@@ -81,6 +81,7 @@ class Recorder:
         self.count_usage: CountUsage | None = None
         self.capture: CaptureFailure | None = None
         self._log = log
+        self._put, self._timestamp = log.put, log.timestamp
         self._secret = fold(secret_name)
         self._in_flight = metrics.in_flight
         self.begin: Callable[[], None] = metrics.in_flight.inc
@@ -204,7 +205,7 @@ class Recorder:
                 if shared is None:
                     whole = access_record(x, series.status, series.source, total_s, path)
                     shared = series.shared_members = shared_members(whole)
-                log.put(encoded(alike_record(shared, log.timestamp(wall_s), x, total_s, path)))
+                self._put(encoded(alike_record(shared, self._timestamp(wall_s), x, total_s, path)))
             elif log.enabled:
                 log.write(access_record(x, series.status, series.source, total_s, path), wall_s)
             if failed:

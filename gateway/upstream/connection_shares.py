@@ -11,7 +11,7 @@ import asyncio
 import sys
 from collections import deque
 from collections.abc import Awaitable
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from gateway.kernel.faults import UPSTREAM_SHARE_SPENT, GatewayError
 from gateway.net.coroutine_driver import in_task
@@ -19,37 +19,39 @@ from gateway.upstream.call import Answer, Call
 
 _MANY_CALLERS = 1024
 
-C_contra = TypeVar("C_contra", contravariant=True)
+C = TypeVar("C")
 """The connections of the pool."""
 
 
-class ConnectionOwner(Protocol[C_contra]):
+class ConnectionOwner(Generic[C]):
     """The pool that a connection belongs to."""
 
-    def release(self, connection: C_contra, idle_hint_s: float | None) -> None:
+    __slots__ = ()
+
+    def release(self, connection: C, idle_hint_s: float | None) -> None:
         """Take back a connection that is free for another call.
 
         The upstream keeps it for `idle_hint_s` seconds; None when it did not announce any.
         """
-        ...
+        raise NotImplementedError
 
-    def discarded(self, connection: C_contra) -> None:
+    def discarded(self, connection: C) -> None:
         """Note that a connection can serve no other call. It is called once for each connection."""
-        ...
+        raise NotImplementedError
 
-    def send_again(self, connection: C_contra, call: Call, sent_at: float) -> Awaitable[Answer] | None:
+    def send_again(self, connection: C, call: Call, sent_at: float) -> Awaitable[Answer] | None:
         """Send `call` again, which was sent on `connection` and has failed. Return its answer.
 
         None when it may not be sent again.
         """
-        ...
+        raise NotImplementedError
 
-    def may_stream(self, connection: C_contra) -> bool:
+    def may_stream(self, connection: C) -> bool:
         """Return whether the reply may be passed on while it arrives.
 
         It then counts until the connection is released or discarded.
         """
-        ...
+        raise NotImplementedError
 
 
 def share(most: int, percent: int) -> int:

@@ -26,7 +26,7 @@ from gateway.net.write_batch import WriteBatch
 from gateway.upstream.call import Answer, Call, RetryObserver
 from gateway.upstream.call_queue import CallQueue, Freed
 from gateway.upstream.connect import connect, endpoint_of
-from gateway.upstream.connection_shares import ConnectionShares, share
+from gateway.upstream.connection_shares import ConnectionOwner, ConnectionShares, share
 from gateway.upstream.http1.connection import UpstreamConnection
 from gateway.upstream.http1.connection_socket import ConnectionAges
 from gateway.upstream.http1.framing import Origin
@@ -36,7 +36,7 @@ from gateway.upstream.idle_connections import IdleConnections
 _SHORTEST_S = 0.001
 
 
-class Target:
+class Target(ConnectionOwner[UpstreamConnection]):
     """The pool of an http or https `url`, whose path is put before that of every call. `id` is that of the upstream.
 
     `max_pending` calls may wait for a connection when all are in use. The percentages are of `max_connections`: the

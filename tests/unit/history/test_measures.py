@@ -1,5 +1,8 @@
 """history/measures.py: what is kept of each name, added up and bounded."""
 
+import random
+from bisect import bisect_left
+
 import pytest
 
 from gateway.history.measures import (
@@ -13,6 +16,7 @@ from gateway.history.measures import (
     WIDTH,
     Counts,
     CountTable,
+    Elements,
     add_to,
     added,
     bounded,
@@ -97,3 +101,10 @@ def test_there_is_a_table_for_each_dimension() -> None:
     tables = empty_tables()
     assert [*tables] == [*DIMENSIONS]
     assert not any(tables.values())
+
+
+def test_the_elements_of_durations_are_found_in_any_order() -> None:
+    elements = Elements((1.0, 2.0, 4.0))
+    chance = random.Random(7)
+    seen = [chance.choice((0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 4.0, 4.5)) for _ in range(500)]
+    assert [elements.of(each) for each in seen] == [bisect_left((1.0, 2.0, 4.0), each) for each in seen]

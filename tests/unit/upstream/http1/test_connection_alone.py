@@ -10,6 +10,7 @@ from gateway.kernel.faults import UPSTREAM_INCOMPLETE, UPSTREAM_PROTOCOL_ERROR, 
 from gateway.net.loop_budget import LoopBudget
 from gateway.net.write_batch import WriteBatch
 from gateway.upstream.call import Call
+from gateway.upstream.connection_shares import ConnectionOwner
 from gateway.upstream.http1.body_receiver import BodyReceiver
 from gateway.upstream.http1.connection import UpstreamConnection
 from gateway.upstream.http1.connection_socket import UpstreamConnectionState
@@ -29,7 +30,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 MIB = 1 << 20
 
 
-class RecordingOwner:
+class RecordingOwner(ConnectionOwner[UpstreamConnection]):
     """A ConnectionOwner that keeps what became of its connection."""
 
     def __init__(self) -> None:
