@@ -37,7 +37,8 @@ MOST_SEEN = MANY_CALLERS // 2
 MOST_SHAPES = 256
 """How many different sequences of field names the remembered lines have: a sequence takes more memory than the rest."""
 _LONGEST_HOST = 256
-_REMEMBERED_LINES, _LONGEST_LINE = 1024, 256
+_REMEMBERED_LINES = 8192
+_LONGEST_LINE = 256
 _MAY_HIDE_A_KEY = re.compile(r"[%;=]|//|" + re.escape(PREFIX))
 _BETWEEN_VALUES = re.compile("[&;=?]")
 _SALT_BYTES = 32
