@@ -15,6 +15,7 @@ import uvloop
 from gateway.edge.borrowed_sockets import BorrowedSockets
 from gateway.limiter.interface import LimiterState
 from gateway.system.clock import SYSTEM_CLOCK
+from gateway.system.huge_pages import HugePages
 from gateway.system.malloc import trim
 from gateway.table.snapshot import Snapshot
 from gateway.worker.assembly import Assembly
@@ -70,6 +71,7 @@ class Worker:
         self._borrowed = BorrowedSockets(self.listeners)
         self._lags: deque[float] = deque(maxlen=BEATS_REMEMBERED)
         self._beats = count(1)
+        self._huge_pages = HugePages()
         self._serve = asyncio.Event()
         self._stop = asyncio.Event()
         self._cut = asyncio.Event()
@@ -99,6 +101,7 @@ class Worker:
             self._freeze_garbage_collector()
             self.channel.send(Ready("memory" if self.limiter.call is None else "redis"))
             await self._serve.wait()
+            self._huge_pages.start()
             assembly.log.start()  # lines were held back until here, so that the supervisor's first line comes first
             if not self._stop.is_set():
                 await self._listen()
@@ -134,6 +137,7 @@ class Worker:
             await asyncio.sleep(DRAIN_POLL_S)
 
     async def _close(self) -> None:
+        self._huge_pages.stop()
         for upstream in self.assembly.upstreams.values():
             await upstream.close()
         if self.key_sync is not None:
