@@ -10,6 +10,7 @@ Law: it takes no memory that is not in use already, but for a tenth at most. Pag
 that this one was forked from stay as they are.
 """
 
+import contextlib
 import ctypes
 import os
 import re
@@ -22,7 +23,7 @@ PAUSE_S = 0.001
 """Between two pages: the event loop waits for the interpreter when this thread has it, and for memory that is moved."""
 DENSE = 0.9
 """The least part of a huge page that is in use already."""
-_SETTINGS = Path("/sys/kernel/mm/transparent_hugepage")
+_SETTINGS, _PROCESS = Path("/sys/kernel/mm/transparent_hugepage"), Path("/proc/self")
 _MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) rw-p [0-9a-f]+ 00:00 0 *(?:\[heap\])?", re.ASCII)
 _MADV_COLLAPSE = 25
 """Linux 6.1 and newer: https://man7.org/linux/man-pages/man2/madvise.2.html"""
@@ -36,8 +37,9 @@ _madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 class HugePages:
     """Does it every `every_s` seconds, in a thread of its own, from `start` to `stop`."""
 
-    def __init__(self, settings: Path = _SETTINGS, *, every_s: float = EVERY_S) -> None:
+    def __init__(self, settings: Path = _SETTINGS, process: Path = _PROCESS, *, every_s: float = EVERY_S) -> None:
         self._huge_bytes = _huge_bytes(settings)
+        self._process = process
         self._every_s = every_s
         self._stopping = threading.Event()
         self.made = 0
@@ -57,19 +59,20 @@ class HugePages:
 
     def _run(self) -> None:
         pause = self._stopping.wait
-        while not pause(self._every_s):
-            self.made = collapse(self._huge_bytes, lambda: pause(PAUSE_S))
+        with contextlib.suppress(OSError):  # this system does not show a process its pages
+            while not pause(self._every_s):
+                self.made = collapse(self._huge_bytes, lambda: pause(PAUSE_S), self._process)
 
 
-def collapse(huge_bytes: int, pause: Callable[[], object]) -> int:
+def collapse(huge_bytes: int, pause: Callable[[], object], process: Path = _PROCESS) -> int:
     """Put what is dense in pages of `huge_bytes`, and return how many there are now.
 
-    `pause` is called after each, and ends it by a true value.
+    `pause` is called after each, and ends it by a true value. Raises OSError when `process` does not show its pages.
     """
     page_bytes = os.sysconf("SC_PAGE_SIZE")
     pages, made = huge_bytes // page_bytes, 0
-    with Path("/proc/self/pagemap").open("rb", buffering=0) as pagemap:
-        for at in _addresses(huge_bytes):
+    with (process / "pagemap").open("rb", buffering=0) as pagemap:
+        for at in _addresses(huge_bytes, process):
             entries = os.pread(pagemap.fileno(), pages * _ENTRY_BYTES, at // page_bytes * _ENTRY_BYTES)
             own = entries[_ENTRY_BYTES - 1 :: _ENTRY_BYTES].count(_OWN)
             if own >= pages * DENSE and not _madvise(at, huge_bytes, _MADV_COLLAPSE):
@@ -79,9 +82,9 @@ def collapse(huge_bytes: int, pause: Callable[[], object]) -> int:
     return made
 
 
-def _addresses(huge_bytes: int) -> Iterator[int]:
+def _addresses(huge_bytes: int, process: Path) -> Iterator[int]:
     """Yield the addresses of memory of this process alone that a huge page could have."""
-    for line in Path("/proc/self/maps").read_text().splitlines():
+    for line in (process / "maps").read_text().splitlines():
         if mapping := _MAPPING.fullmatch(line):
             begin, end = (int(each, 16) for each in mapping.groups())
             yield from range(-(-begin // huge_bytes) * huge_bytes, end - huge_bytes + 1, huge_bytes)

@@ -3,6 +3,7 @@
 import ctypes
 import mmap
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,12 @@ async def test_it_is_done_again_until_it_is_stopped(tmp_path: Path) -> None:
     await until(lambda: pages.made > 0 or not can_collapse())
     pages.stop()
     assert memory.resident() == 4 * HUGE // PAGE
+
+
+async def test_it_ends_where_a_process_does_not_see_its_pages(tmp_path: Path) -> None:
+    (tmp_path / "enabled").write_text("always [madvise] never")
+    (tmp_path / "hpage_pmd_size").write_text(str(HUGE))
+    pages = HugePages(tmp_path, tmp_path, every_s=0.01)
+    pages.start()
+    await until(lambda: all(thread.name != "huge-pages" for thread in threading.enumerate()))
+    assert pages.made == 0
