@@ -16,9 +16,6 @@ from gateway.exchange import Exchange, Reply, Send, SentBytes, ServeExchange
 from gateway.net.coroutine_driver import CoroutineDriver, OnEnd
 from gateway.net.write_batch import WriteBatch
 
-UNNOTED = 0.0
-"""Stands for the time since when a connection is idle, until a sweep notes it: to read the clock costs a request."""
-
 
 class ListenerState(msgspec.Struct, eq=False):
     """What the connections of a listener have in common.
@@ -64,7 +61,7 @@ class ConnectionCore:
     """
 
     __slots__ = (
-        "_ended", "_requests", "_send", "_state", "alone", "behind", "driver", "exchange", "idle_since", "keep", "peer",
+        "_ended", "_monotonic", "_requests", "_send", "_state", "alone", "behind", "driver", "exchange", "idle_since", "keep", "peer",
         "transport", "unusual", "written",
     )  # fmt: skip
 
@@ -74,7 +71,8 @@ class ConnectionCore:
         self.alone = self.behind = False
         self.driver = CoroutineDriver(loop)
         self.exchange: Exchange | None = None
-        self.idle_since: float = UNNOTED
+        self._monotonic = state.head_checker.monotonic
+        self.idle_since: float = self._monotonic()
         self.keep = True
         self.peer = Peer("", "", trusted=False)
         self.transport: asyncio.Transport | None = None
@@ -138,7 +136,7 @@ class ConnectionCore:
         """Note that the exchange of a plain request has ended."""
         if self.alone and self.keep and error is None:  # nothing else has begun meanwhile
             self.exchange = None
-            self.idle_since = UNNOTED
+            self.idle_since = self._monotonic()
             return
         self.alone = False
         if self.unusual is not None:

@@ -11,7 +11,6 @@ from aiohttp import StreamReader
 from aiohttp.streams import EMPTY_PAYLOAD
 
 from gateway.edge.certificates import verified_subject
-from gateway.edge.connection_core import UNNOTED
 from gateway.edge.head_splitter import HeadSplitter
 from gateway.edge.request_head import Peer, body_length
 from gateway.edge.write_progress import ClientConnectionOwner, WriteProgress
@@ -254,8 +253,6 @@ class RequestReader(WriteProgress):
             if self._head_since is not None:
                 if now - self._head_since > limits.header_timeout_s:
                     self._reject(GatewayError(REQUEST_TIMEOUT), in_body=False)
-            elif self._core.idle_since == UNNOTED:
-                self._core.idle_since = now
             elif (
                 now - max(self._core.idle_since, self._listener.stopped_at) > self._longest_idle_s()
                 and not self._has_unread()

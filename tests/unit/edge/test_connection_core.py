@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.edge.connection_core import UNNOTED, ConnectionCore
+from gateway.edge.connection_core import ConnectionCore
 from gateway.edge.response_head import SMALL_BYTES
 from gateway.exchange import Exchange, Reply, Send, SentBytes
 from tests.fakes import until
@@ -23,7 +23,7 @@ async def test_a_reply_that_can_be_sent_at_once_leaves_with_the_batch() -> None:
     with connected(serve) as (connection, transport):
         core = connection._core
         connection.data_received(GET)
-        assert (core.alone, core.exchange, core.written, core.idle_since) == (True, None, 1, UNNOTED)
+        assert (core.alone, core.exchange, core.written, core.idle_since) == (True, None, 1, 7.0)
         assert transport.written == b""
         connection._listener.write_batch.flush()
         assert transport.written.endswith(b"Content-Length: 2\r\n\r\n{}")
