@@ -61,8 +61,8 @@ class ConnectionCore:
     """
 
     __slots__ = (
-        "_ended", "_monotonic", "_requests", "_send", "_state", "alone", "behind", "driver", "exchange", "idle_since", "keep", "peer",
-        "transport", "unusual", "written",
+        "_ended", "_monotonic", "_requests", "_send", "_state", "alone", "behind", "driver", "exchange", "idle_since",
+        "keep", "peer", "transport", "unusual", "written",
     )  # fmt: skip
 
     def __init__(self, state: ListenerState, loop: asyncio.AbstractEventLoop) -> None:
