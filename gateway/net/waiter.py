@@ -38,7 +38,7 @@ class WaiterDriver:
 
     def advance(self) -> None:
         """Do what `resume` does. Only in a callback of the event loop, where no task is the current one."""
-        raise NotImplementedError
+        self.resume()
 
 
 class _NoDriver(WaiterDriver):
@@ -48,9 +48,6 @@ class _NoDriver(WaiterDriver):
     """
 
     def resume(self) -> None:
-        """Do nothing."""
-
-    def advance(self) -> None:
         """Do nothing."""
 
 
@@ -136,9 +133,5 @@ class Callback(WaiterDriver):
         self._called = called
 
     def resume(self) -> None:
-        """Call it."""
-        self._called()
-
-    def advance(self) -> None:
         """Call it."""
         self._called()
