@@ -1,6 +1,6 @@
 """Compiles the modules that every request passes through to machine code, with mypyc.
 
-    .venv/bin/python deploy/compile.py [FOLDER]
+    .venv/bin/python deploy/compile.py [--if-needed] [FOLDER]
 
 FOLDER gets one shared library for all modules, a small one for each of them, and `sources.json`, which says what they
 were made of: a gateway whose sources are others does not use them (see `gateway/system/compiled.py`, which looks in the
@@ -13,6 +13,7 @@ with an `__init__` before. Each line of a module keeps its number: tracebacks na
 
 import argparse
 import ast
+import fcntl
 import hashlib
 import json
 import re
@@ -28,7 +29,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from gateway.system.compiled import LIBRARY, SOURCES, default_folder  # noqa: E402  it is found there
+from gateway.system.compiled import LIBRARY, SOURCES, default_folder, modules_in  # noqa: E402  it is found there
 
 MODULES = (
     "edge.connection_core",
@@ -130,12 +131,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Compile what every request passes through.")
     parser.add_argument("folder", type=Path, nargs="?", default=default_folder(), metavar="FOLDER")
     parser.add_argument("--level", choices="0123", default="1", help="how much the C compiler optimises")
+    parser.add_argument("--if-needed", action="store_true", help="not where FOLDER was made of what is here")
     options = parser.parse_args()
+    folder: Path = options.folder.resolve()
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # what was started ends with it
-    with tempfile.TemporaryDirectory() as temporary:
-        work = Path(temporary)
-        made_of = build(work, options.level)
-        install(work, made_of, options.folder.resolve())
+    with Path(__file__).open() as script, tempfile.TemporaryDirectory() as temporary:
+        fcntl.flock(script, fcntl.LOCK_EX)  # who comes second finds what the first has made
+        if not (options.if_needed and is_made(folder)):
+            work = Path(temporary)
+            made_of = build(work, options.level)
+            install(work, made_of, folder)
+
+
+def is_made(folder: Path) -> bool:
+    """Return whether the modules in `folder` were made of the sources that are here, by this script as it is."""
+    return bool(modules_in(folder)) and (folder / SOURCES).stat().st_mtime > Path(__file__).stat().st_mtime
 
 
 def build(work: Path, level: str) -> dict[str, str]:

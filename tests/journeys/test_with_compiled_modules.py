@@ -1,12 +1,10 @@
 """A gateway whose hot modules are compiled, beside one that runs their sources: nobody can tell them apart.
 
 This is the only test that compiles, which takes a minute, unless tests/run has done it. What was made stays in the
-environment, for gateways that are started from there and for the next run: it is used as long as it was made of the
-sources that are there.
+environment, for gateways that are started from there and for the next run.
 """
 
 import asyncio
-import os
 import re
 import subprocess
 import sys
@@ -18,13 +16,12 @@ import pytest
 import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.system.compiled import LIBRARY, SOURCES, VARIABLE, default_folder, modules_in
+from gateway.system.compiled import LIBRARY, VARIABLE, default_folder
 from tests.architecture.files import ROOT
 from tests.fakes import reply, until
 from tests.gateway_process import KEY, GatewayProcess, configuration, digest, running
 from tests.journeys.backends import Service, chunked, counts, requesting
 from tests.raw_client import RawClient
-from tests.redis_server import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -104,15 +101,9 @@ class Pair(NamedTuple):
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What was compiled."""
     in_environment = sys.prefix != sys.base_prefix
-    made, script = (
-        default_folder() if in_environment else tmp_path_factory.mktemp("compiled"),
-        ROOT / "deploy/compile.py",
-    )
-    compiling = Path(f"/proc/{os.environ.get('GATEWAY_COMPILING', 'none')}")  # by tests/run
-    wait_until(lambda: not (compiling / "exe").exists(), within_s=300.0)
-    if not modules_in(made) or (made / SOURCES).stat().st_mtime < script.stat().st_mtime:
-        command = ["nice", sys.executable, str(script), str(made)]  # other tests run meanwhile
-        subprocess.run(command, cwd=ROOT, check=True, timeout=900)
+    made = default_folder() if in_environment else tmp_path_factory.mktemp("compiled")
+    command = ["nice", sys.executable, "deploy/compile.py", "--if-needed", str(made)]  # other tests run meanwhile
+    subprocess.run(command, cwd=ROOT, check=True, timeout=900)
     return made
 
 
