@@ -126,7 +126,7 @@ def _json(answer: Answer, body: bytes, screened: Screened, x: Exchange, route: R
             text = text[len(BOM) :].strip(WHITE)
         first = text[:1]
     if first == b"{" and route.envelope.mode == "auto":
-        envelope = probe(text)
+        envelope = route.envelope.checked_texts.probe(text)
         if envelope is None:
             return _json(answer, wide_json_in_utf8(body), screened, x, route)
         if envelope:
@@ -135,7 +135,7 @@ def _json(answer: Answer, body: bytes, screened: Screened, x: Exchange, route: R
                 return reply
     elif not text or text == b"null":
         text = EMPTY_RESULT
-    elif not is_json(text):
+    elif not route.envelope.checked_texts.is_json(text):
         return _json(answer, wide_json_in_utf8(body), screened, x, route)
     return _success(answer, text, screened, x, route)
 

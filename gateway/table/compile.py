@@ -10,6 +10,7 @@ import msgspec
 from multidict import istr
 
 from gateway.kernel.addresses import address_rules
+from gateway.kernel.envelope.checked_texts import CheckedTexts
 from gateway.kernel.faults import CATALOGUE, Fault, Link
 from gateway.kernel.http.path_patterns import parse_prefix
 from gateway.kernel.http.path_safety import spelled
@@ -134,6 +135,7 @@ class _RouteMaker:
         self._windows = plan_windows(config)
         self._meters = Meters(config, faults)
         self._tag = one_tag(config)
+        self._checked_texts = CheckedTexts()
         self._cached = frozenset(route.upstream for route in config.routes if route.cache is not None)
         self._filters: dict[tuple[bytes, ...], FieldFilter] = {}
         self._rules: dict[tuple[tuple[str, ...], str | None], FieldRules] = {}
@@ -169,7 +171,7 @@ class _RouteMaker:
             host=b"" if host is None else f"Host: {host}\r\n".encode("latin-1"),
             base=(route.rewrite.add_prefix or "").rstrip("/"),
             strip_segments=len(parse_prefix(route.rewrite.strip_prefix)) if route.rewrite.strip_prefix else 0,
-            envelope=Envelope(envelope.mode, envelope.max_buffer, envelope.binary),
+            envelope=Envelope(envelope.mode, envelope.max_buffer, envelope.binary, self._checked_texts),
             family=route.error_family,
             open=plan is not None,
             open_plan=plan.id if plan else "",

@@ -8,6 +8,7 @@ from msgspec.structs import force_setattr
 
 from gateway.kernel.addresses import AddressRules
 from gateway.kernel.caching.storage import CacheRules
+from gateway.kernel.envelope.checked_texts import CheckedTexts
 from gateway.kernel.errors.translate import ErrorFamily
 from gateway.kernel.http.compression import CompressionRules
 from gateway.kernel.http.cors import CorsPolicy
@@ -39,11 +40,13 @@ class Envelope(msgspec.Struct, frozen=True):
     """How a route turns an Answer into a Reply. Sizes in bytes.
 
     `auto` keeps replies that already are envelopes and wraps the others, `wrap` wraps all, `passthrough` none.
+    `checked_texts` are the large ones that were wrapped last, of all routes that share them.
     """
 
     mode: Mode
     max_buffer: int
     binary: Literal["passthrough", "refuse"]
+    checked_texts: CheckedTexts = msgspec.field(default_factory=CheckedTexts)
 
 
 class Caching(msgspec.Struct, frozen=True):

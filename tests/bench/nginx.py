@@ -20,12 +20,13 @@ http {{
   {body}
 }}
 """
-_SERVICE = """
+_SERVICE = r"""
 access_log off; default_type application/json; etag off; open_file_cache max=100;
 server {{ listen 127.0.0.1:{port} backlog=8192;
   location / {{ return 200 '{kilobyte}'; }}
   location /v1/orders/100b/ {{ return 200 '{hundred}'; }}
   location /v1/orders/enveloped/ {{ return 200 '{enveloped}'; }}
+  location /v1/orders/1mb-ten/ {{ root {folder}; rewrite (\d)$ /1mb-$1.json break; }}
   {files}
 }}
 """
@@ -65,9 +66,9 @@ server {{{{ {_LISTEN}
 """
 
 
-def json_of(size_bytes: int) -> str:
-    """A JSON object of about so many bytes, at most."""
-    item = '{"id":"6d84e126","name":"an order","total":12.5,"paid":true}'
+def json_of(size_bytes: int, number: int = 6) -> str:
+    """A JSON object of about so many bytes, at most. Those with different numbers, of one digit, are as long."""
+    item = f'{{"id":"{number}d84e126","name":"an order","total":12.5,"paid":true}}'
     return f'{{"items":[{",".join([item] * max(1, (size_bytes - 12) // (len(item) + 1)))}]}}'
 
 
@@ -75,9 +76,12 @@ def service(folder: Path, port: int) -> list[str]:
     """The command of a service that answers any path below /v1/orders/SIZE, and 1 KB of JSON elsewhere."""
     for name, size_bytes in (("10kb", 10_000), ("100kb", 100_000), ("1mb", 1_000_000)):
         (folder / f"{name}.json").write_text(json_of(size_bytes))
+    for number in range(10):
+        (folder / f"1mb-{number}.json").write_text(json_of(1_000_000, number))
     request_id = "b3a1a2d4-3a06-4a8f-9a55-07e1f6a8c6a1"
     body = _SERVICE.format(
         port=port,
+        folder=folder,
         kilobyte=json_of(1_000),
         hundred=json_of(100),
         enveloped=f'{{"requestId":"{request_id}","status":"SUCCESS","data":{{"result":{json_of(900)}}}}}',
