@@ -99,6 +99,14 @@ ATTRIBUTES = {
     "RouteTable": "allow_interpreted_subclasses=True",
 }
 """What mypyc is told of classes (`mypyc_attr`)."""
+FIRST = {
+    "Caller": ("id", "organization", "bucket", "claim", "head", "several", "unrestricted"),
+    "Claim": ("alone", "alone_us", "kept", "text", "tag"),
+}
+"""Attributes of classes that are laid out before others, side by side.
+
+There are as many objects of these classes as keys, and each request waits for the memory of another one.
+"""
 _STRUCTS = {"msgspec.Struct", "Waiter"}
 """What structs that are written out are derived from."""
 _OPTIONS = {"cache_hash", "eq", "frozen", "gc", "kw_only"}
@@ -310,8 +318,16 @@ def _write_struct(node: ast.ClassDef, bases: list[str], lines: list[str]) -> Non
     if len(text) > end - begin:
         raise ValueError(f"{node.name} has no room for its methods: its docstring is too short")
     lines[begin:end] = [*["\n"] * (end - begin - len(text)), *text]
-    for each in fields:
-        _write(lines, each, [f"    {ast.unparse(each.target)}: {ast.unparse(each.annotation)}\n"])
+    for place, each in zip(fields, _laid_out(fields, FIRST.get(node.name, ())), strict=True):
+        _write(lines, place, [f"    {ast.unparse(each.target)}: {ast.unparse(each.annotation)}\n"])
+
+
+def _laid_out(fields: list[ast.AnnAssign], first: tuple[str, ...]) -> list[ast.AnnAssign]:
+    """Return `fields` with those named `first` before the others. Raises ValueError when there is no such field."""
+    by_name = {ast.unparse(each.target): each for each in fields}
+    if missing := set(first) - set(by_name):
+        raise ValueError(f"FIRST names what is no field: {', '.join(sorted(missing))}")
+    return [by_name[name] for name in dict.fromkeys((*first, *by_name))]
 
 
 def _methods(node: ast.ClassDef, fields: list[ast.AnnAssign]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from gateway.exchange import Exchange
-from gateway.kernel.http.request_fields import HeadFacts, RequestHeaders
+from gateway.kernel.http.request_fields import HeadFacts, HeadForm, RequestHeaders
 from gateway.kernel.http.request_headers import FieldFilter
 from gateway.kernel.http.response_headers import FieldRules
 from gateway.kernel.limits.ratelimit_headers import limit_fields
@@ -99,7 +99,7 @@ def known_lines(*fields: tuple[str, str]) -> RequestHeaders:
     """The header `fields` as lines that have come before, of which nothing is known but their names."""
     lines = b"".join([f"{name}: {value}\r\n".encode() for name, value in fields]) + b"\r\n"
     read = RequestHeaders.of_text(fields)
-    facts = HeadFacts(read.shape, read.get("Host") or "", keeps_open=True, length=0)
+    facts = HeadFacts(HeadForm(read.shape, read.get("Host") or "", keeps_open=True, length=0))
     return RequestHeaders(read.shape, None, lines, facts)
 
 

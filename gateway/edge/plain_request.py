@@ -20,7 +20,14 @@ from sys import intern
 import msgspec
 
 from gateway.kernel.http.key_scrubbing import SHORTEST_SECRET
-from gateway.kernel.http.request_fields import FieldShape, HeadFacts, RequestHeaders, RequestLine, may_be_remembered
+from gateway.kernel.http.request_fields import (
+    FieldShape,
+    HeadFacts,
+    HeadForm,
+    RequestHeaders,
+    RequestLine,
+    may_be_remembered,
+)
 from gateway.kernel.key_format import PREFIX
 from gateway.kernel.memo import MANY_CALLERS, Memo
 
@@ -105,9 +112,10 @@ class PlainRequestReader:
         line, key = self._lines.get(first), facts.key_in(lines)
         if line is None or key in line.path:
             line = self._new_line(first, facts, key) if len(data) - len(body) <= self._longest else None
-        if line is None or len(body) != facts.length:
+        form = facts.form
+        if line is None or len(body) != form.length:
             return None
-        return PlainRequest(line, RequestHeaders(facts.shape, None, lines, facts), body, facts.keeps_open)
+        return PlainRequest(line, RequestHeaders(form.shape, None, lines, facts), body, form.keeps_open)
 
     def _new_line(self, first: bytes, facts: HeadFacts, key: str) -> RequestLine | None:
         """Return what `request_line` does, and remember it, without its query, where no key is in it.
@@ -116,7 +124,7 @@ class PlainRequestReader:
         may contain somebody else's, or one that is in the query.
         """
         line = request_line(first)
-        if line is None or facts.credentials is None or len(first) > _LONGEST_LINE:
+        if line is None or facts.form.credentials is None or len(first) > _LONGEST_LINE:
             return line
         path = line.path
         if key in path or _MAY_HIDE_A_KEY.search(path) is not None:
@@ -167,7 +175,8 @@ class PlainRequestReader:
                 self._shapes.clear()
                 self._known.clear()
             self._shapes.add(shape)
-        facts = self._known.keep(digest, HeadFacts(shape, intern(host), request.keep, len(request.body)))
+        form = HeadForm(shape, intern(host), request.keep, len(request.body))
+        facts = self._known.keep(digest, HeadFacts(form))
         request.headers = RequestHeaders(shape, headers.values, lines, facts)
 
 

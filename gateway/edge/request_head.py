@@ -140,7 +140,7 @@ class RequestHeadChecker(msgspec.Struct, frozen=True):
         traceparent, trace_id, request_id = self.ids.begin()
         facts = headers.facts
         if facts is not None:  # there is no `traceparent` among lines that are remembered
-            host = facts.host
+            host = facts.form.host
         else:
             host = headers.get(_HOST) or ""
             if (given := headers.get(_TRACEPARENT)) is not None:

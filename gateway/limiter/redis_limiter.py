@@ -17,6 +17,9 @@ from collections.abc import Awaitable, Sequence
 from functools import partial
 from importlib.resources import files
 
+import msgspec
+from msgspec.structs import force_setattr
+
 from gateway.kernel.clock import Clock
 from gateway.kernel.envelope.dates import unix_date
 from gateway.kernel.faults import LIMITER_UNAVAILABLE, GatewayError
@@ -32,7 +35,6 @@ from gateway.kernel.limits.token_bucket import (
     granted,
     tag_of,
 )
-from gateway.kernel.memo import MANY_CALLERS, Memo
 from gateway.limiter.heartbeat import SCRIPT as HEARTBEAT
 from gateway.limiter.heartbeat import GatewayHeartbeat
 from gateway.limiter.interface import Condition, LimiterState
@@ -50,12 +52,20 @@ from gateway.redis_client.status import RedisStatus, StateListener
 SCRIPT = files("gateway.limiter").joinpath("scripts/bucket.lua").read_bytes()
 SCRIPT_SHA = sha_of(SCRIPT)
 VERSION = 1
-MAX_COMMANDS = MANY_CALLERS
-"""Packed commands kept, one a claim, some 300 bytes each."""
 PROBE = claim("{probe}", (Window("probe", 1000, 1_000_000, None),))
 RETRY_AFTER_S = 1
 LEAVE_WITHIN_S = 0.1
 """A gateway that stops waits no longer to sign off: it is forgotten anyway."""
+
+
+class _PackedCommand(msgspec.Struct, frozen=True, eq=False):
+    """The call of the script for one claim, which keeps it, as `limiter` sends it.
+
+    It has some 300 bytes.
+    """
+
+    limiter: "RedisLimiter"
+    command: bytes
 
 
 def ignore_state(*, up: bool, reason: str) -> None:
@@ -98,7 +108,6 @@ class RedisLimiter(ReplyReader):
         self._heartbeat.expect(workers)
         self._wake = asyncio.Event()
         self._maintenance: asyncio.Task[None] | None = None
-        self._commands: Memo[Claim, bytes] = Memo(MAX_COMMANDS)
         self._refusals = RememberedRefusals(clock)
         self._refused = self._refusals.by_claim
         self._sha = sha_of(script)
@@ -195,18 +204,19 @@ class RedisLimiter(ReplyReader):
 
     def decide(self, claim: Claim) -> Awaitable[Decision]:
         """See `Limiter.decide`. The decision's `store` says whether Redis made it."""
-        command = self._commands.get(claim)
-        if command is None:
+        packed = claim.kept
+        if not isinstance(packed, _PackedCommand) or packed.limiter is not self:
             if claim.postings:
                 return self._decide_with_quotas(claim)
             if not claim.windows:
                 return KnownDecision(UNLIMITED)
-            command = self._pack(claim)
+            packed = _PackedCommand(self, command(self._key_prefix, claim, self._sha))
+            force_setattr(claim, "kept", packed)
         asked_s = self._monotonic()
         if self._refused and (refused := self._refusals.find(claim, asked_s)) is not None:
             return KnownDecision(refused)
         pending = PendingDecision(claim, self, asked_s)
-        self._send(command, claim.tag, pending)
+        self._send(packed.command, claim.tag, pending)
         return pending
 
     async def _decide_with_quotas(self, claim: Claim) -> Decision:
@@ -266,9 +276,6 @@ class RedisLimiter(ReplyReader):
 
     def _probe(self, tag: str) -> bytes:
         return command(self._key_prefix, claim(tag, PROBE.windows), self._sha)
-
-    def _pack(self, claim: Claim) -> bytes:
-        return self._commands.keep(claim, command(self._key_prefix, claim, self._sha))
 
 
 def command(key_prefix: str, claim: Claim, sha: bytes = SCRIPT_SHA) -> bytes:

@@ -65,7 +65,7 @@ def take_credentials(x: Exchange, credentials: Credentials) -> None:
     facts = x.headers.facts
     if (
         facts is not None
-        and facts.credentials is credentials
+        and facts.form.credentials is credentials
         and x.line is not None
         and not (x.query and may_hold_key(x.query, credentials.key_query, facts.key_in(x.headers.lines)))
     ):
@@ -73,7 +73,8 @@ def take_credentials(x: Exchange, credentials: Credentials) -> None:
     x.line = None
     x.header_keys = x.headers.getall(credentials.key_header, [])
     if facts is not None and not x.header_keys:
-        facts.credentials, (facts.key_at, facts.key_end), facts.digest = credentials, NO_KEY, b""
+        (key_at, key_end), facts.digest = NO_KEY, b""
+        facts.note(credentials=credentials, key_at=key_at, key_end=key_end)
     if x.query:
         try:
             x.query_keys, x.query = take_key(x.query, credentials.key_query)
@@ -126,7 +127,7 @@ def identify(
     MALFORMED_REQUEST for two organisations, and those of `callers`.
     """
     facts = x.headers.facts
-    if facts is not None and facts.credentials is credentials:
+    if facts is not None and facts.form.credentials is credentials:
         known: Caller | None = facts.caller
         if known is not None:
             return known
@@ -160,9 +161,8 @@ def _note_facts(
     if not value.isascii() or "%" in x.host or key in x.host or len(organization or "") > _LONGEST_NOTED:
         return
     _, end = headers.line_bounds()[headers.shape.only(credentials.key_header.lower())]
-    facts.key_at, facts.key_end = end - 2 - len(value), end - 2
     facts.digest, facts.organization, facts.caller = sha256(value).digest(), organization, caller
-    facts.credentials = credentials
+    facts.note(credentials=credentials, key_at=end - 2 - len(value), key_end=end - 2)
 
 
 def _secret(x: Exchange) -> str | GatewayError | None:

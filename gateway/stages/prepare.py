@@ -101,11 +101,12 @@ def prepare(x: Exchange, route: Route, caller: Caller, id_field: str, body: byte
         ids += f"{route.subject_field}: {x.certificate_subject}\r\n".encode("utf-8", "surrogateescape")
     headers = x.headers
     facts = headers.facts
-    if facts is None or facts.filter is not route.request_filter or x.query_keys:
+    form = None if facts is None else facts.form
+    if form is None or form.filter is not route.request_filter or x.query_keys:
         kept = _kept(x, route)
     else:
-        kept = headers.lines[facts.kept_at : facts.kept_end]
-        for at, end in facts.kept_apart:  # of the few fields that facts are known of
+        kept = headers.lines[form.kept_at : form.kept_end]
+        for at, end in form.kept_apart:  # of the few fields that facts are known of
             kept += headers.lines[at:end]
     call.head = (kept, forwarded or _forwarded(x, route), ids, caller.head, route.request_fields)
     call.caller = caller.bucket
@@ -178,8 +179,8 @@ def _note_facts(facts: HeadFacts, x: Exchange, request_filter: FieldFilter) -> N
     for passes, (at, end) in zip(request_filter.selection(x.headers.shape), x.headers.line_bounds(), strict=True):
         if passes and not (secrets and contains_secret(lines[at:end], secrets)):
             kept.append((kept.pop()[0] if kept and kept[-1][1] == at else at, end))
-    (facts.kept_at, facts.kept_end), *apart = kept or [(0, 0)]
-    facts.filter, facts.kept_apart = request_filter, tuple(apart)
+    (kept_at, kept_end), *apart = kept or [(0, 0)]
+    facts.note(filter=request_filter, kept_at=kept_at, kept_end=kept_end, kept_apart=tuple(apart))
 
 
 def _with_service_tags(fields: list[Field], route: Route, *, parts: bool) -> list[Field]:

@@ -17,8 +17,6 @@ from gateway.kernel.faults import UPSTREAM_SHARE_SPENT, GatewayError
 from gateway.net.coroutine_driver import in_task
 from gateway.upstream.call import Answer, Call
 
-_MANY_CALLERS = 1024
-
 C = TypeVar("C")
 """The connections of the pool."""
 
@@ -65,11 +63,12 @@ def share(most: int, percent: int) -> int:
 
 
 class CallerShare:
-    """The connections to a target that one caller has `used`, and its calls that wait, None if none ever has."""
+    """The connections to a target that `caller` has `used`, and its calls that wait, None if none ever has."""
 
-    __slots__ = ("used", "waiting")
+    __slots__ = ("caller", "used", "waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, caller: str) -> None:
+        self.caller = caller
         self.used = 0
         self.waiting: deque[asyncio.Future[None]] | None = None
 
@@ -84,8 +83,8 @@ class SharedConnection(Protocol):
 class ConnectionShares:
     """Counts the connections of each caller to the target called `name`.
 
-    `most_waiting` calls of one caller may wait, and `waiting` is how many of all callers do. `by_caller` also has the
-    shares of callers that have no call any more, as most callers come again. They are dropped before they are many.
+    `most_waiting` calls of one caller may wait, and `waiting` is how many of all callers do. `by_caller` has the shares
+    of callers that use a connection, and of nobody else: it stays small, however many callers there are.
     """
 
     def __init__(self, name: str, most_of_a_caller: int, most_streams: int, most_waiting: int) -> None:
@@ -94,33 +93,32 @@ class ConnectionShares:
         self._most_streams = most_streams
         self._most_waiting = most_waiting
         self.by_caller: dict[str, CallerShare] = {}
-        self._most_callers = _MANY_CALLERS
         self.waiting = 0
         self._streams = 0
 
-    def of(self, caller: str) -> CallerShare:
-        """Return the share of `caller`."""
+    def take(self, caller: str) -> CallerShare | None:
+        """Count one more connection of `caller`. None when all that its share allows are used already."""
         share = self.by_caller.get(caller)
         if share is None:
-            if len(self.by_caller) >= self._most_callers:
-                self.by_caller = {name: kept for name, kept in self.by_caller.items() if kept.used}
-                self._most_callers = _MANY_CALLERS + 2 * len(self.by_caller)
-            share = self.by_caller[caller] = CallerShare()
+            return self.take_first(caller)
+        if share.used >= self.most_of_a_caller:
+            return None
+        share.used += 1
         return share
 
-    def take(self, share: CallerShare) -> bool:
-        """Count one more connection. False when all that the share allows are used already."""
-        if share.used >= self.most_of_a_caller:
-            return False
-        share.used += 1
-        return True
+    def take_first(self, caller: str) -> CallerShare:
+        """Count the first connection of `caller`, which uses no other."""
+        share = self.by_caller[caller] = CallerShare(caller)
+        share.used = 1
+        return share
 
     async def wait(self, caller: str, within_s: float) -> CallerShare:
         """Take from the share of `caller` as soon as it is possible. Raises GatewayError (UPSTREAM_SHARE_SPENT)."""
         await in_task()
-        share = self.of(caller)
-        if self.take(share):  # a call has ended meanwhile
-            return share
+        taken = self.take(caller)
+        if taken is not None:  # a call has ended meanwhile
+            return taken
+        share = self.by_caller[caller]
         queue = share.waiting
         if queue is None:
             queue = share.waiting = deque()
@@ -153,6 +151,8 @@ class ConnectionShares:
                 share.used += 1
                 waiting.set_result(None)
                 return
+        if not share.used:
+            del self.by_caller[share.caller]
 
     def may_stream(self, connection: SharedConnection) -> bool:
         """Count a connection that passes on a body while it arrives.

@@ -124,11 +124,14 @@ class Target(ConnectionOwner[UpstreamConnection]):
         """
         if self._idle and isinstance(call.body, bytes):  # nearly always
             shares = self._shares
-            share = shares.by_caller.get(call.caller) or shares.of(call.caller)
-            if share.used < shares.most_of_a_caller:
+            share = shares.by_caller.get(call.caller)
+            if share is None or share.used < shares.most_of_a_caller:
                 now, (connection, _) = self._clock.monotonic(), self._idle.popitem()
                 if connection.usable(now):
-                    share.used += 1
+                    if share is None:
+                        share = shares.take_first(call.caller)
+                    else:
+                        share.used += 1
                     connection.share = share
                     return connection.begin(call, b"", now)
                 connection.abandon()
@@ -173,6 +176,8 @@ class Target(ConnectionOwner[UpstreamConnection]):
         else:  # the same, for nearly every call
             connection.share = None
             share.used -= 1
+            if not share.used:
+                del self._shares.by_caller[share.caller]
         now, timeout_s = self._clock.monotonic(), self._idle_timeout_s
         expires_at = now + (timeout_s if idle_hint_s is None else min(idle_hint_s, timeout_s))
         if expires_at > connection.ends_at:
@@ -200,8 +205,8 @@ class Target(ConnectionOwner[UpstreamConnection]):
 
     async def _begin(self, call: Call, first: bytes, *, fresh: bool) -> PendingAnswer:
         """Send `call` on a connection, as soon as there is one. `fresh` asks for one that served no other call."""
-        now, share = self._clock.monotonic(), self._shares.of(call.caller)
-        if not self._shares.take(share):
+        now, share = self._clock.monotonic(), self._shares.take(call.caller)
+        if share is None:
             share = await self._shares.wait(call.caller, call.connect_timeout_s)
             later = self._clock.monotonic()
             call.connect_timeout_s, now = max(_SHORTEST_S, call.connect_timeout_s - (later - now)), later

@@ -25,7 +25,8 @@ def test_keys_are_read_from_lines_that_are_known_where_no_stage_has_found_them()
     headers = known_lines(("X-Api-Key", "secret"))
     assert exchange(headers=headers).keys == []
     assert headers.facts is not None
-    headers.facts.key_at, headers.facts.key_end, headers.facts.digest = 11, 17, b"digest"
+    headers.facts.note(key_at=11, key_end=17)
+    headers.facts.digest = b"digest"
     x = exchange(headers=headers, query_keys=["other"])
     assert (x.keys, x.keys, x.header_keys) == (["secret", "other"], ["secret", "other"], ["secret"])
     assert exchange(headers=headers, header_keys=["a"]).keys == ["a"]
@@ -35,7 +36,8 @@ def test_keys_are_read_from_lines_that_are_known_where_no_stage_has_found_them()
 def test_keys_stay_when_other_fields_are_sent_than_the_client_has(found: list[str] | None, keys: list[str]) -> None:
     headers = known_lines(("X-Api-Key", "secret"))
     assert headers.facts is not None
-    headers.facts.key_at, headers.facts.key_end, headers.facts.digest = 11, 17, b"digest"
+    headers.facts.note(key_at=11, key_end=17)
+    headers.facts.digest = b"digest"
     x = exchange(headers=headers, header_keys=found)
     x.replace_fields([(b"Accept", b"a")])
     assert (x.keys, x.headers.raw) == (keys, ((b"Accept", b"a"),))

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.kernel.copies import replace
 from gateway.kernel.memo import Memo
 
 RawField = tuple[bytes, bytes]
@@ -88,15 +89,13 @@ NO_KEY = (-2, -1)
 """Where the key is in lines without one: in the end of them, which is in no request line."""
 
 
-class HeadFacts(msgspec.Struct, eq=False, gc=False):
-    """What follows from the bytes of all field lines alone. Stages fill it, and read it when the same bytes come again.
+class HeadForm(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """What follows from field lines, apart from who sends them. Those of many callers have the same form.
 
     `host` is the value of Host. `keeps_open` is about the connection, and `length` about the body, in bytes. There is
     no `traceparent` among the lines. The others hold for the `credentials` and the `filter` that are named, which are
     compared by identity; None as long as nothing was found out. The only key is from `key_at` to `key_end` in the
-    lines, `digest` is its SHA-256, b"" if there is none, `organization` the one that it asks for; `caller` is the
-    caller who sends them, None if that may change. The lines from `kept_at` to `kept_end` are forwarded, and those
-    between the bounds `kept_apart`.
+    lines. The lines from `kept_at` to `kept_end` are forwarded, and those between the bounds `kept_apart`.
     """
 
     shape: FieldShape
@@ -106,17 +105,43 @@ class HeadFacts(msgspec.Struct, eq=False, gc=False):
     credentials: object = None
     key_at: int = NO_KEY[0]
     key_end: int = NO_KEY[1]
-    digest: bytes = b""
-    organization: str | None = None
-    caller: Any = None
     filter: object = None
     kept_at: int = 0
     kept_end: int = 0
     kept_apart: tuple[tuple[int, int], ...] = ()
 
+    def alike(self) -> "HeadForm":
+        """Return the one that is remembered of those like it."""
+        start = self.shape, self.host, self.keeps_open, self.length, id(self.credentials), id(self.filter)
+        bounds = self.key_at, self.key_end, self.kept_at, self.kept_end, self.kept_apart
+        return _forms.get((start, bounds)) or _forms.keep((start, bounds), self)
+
+
+_forms: Memo[tuple[object, object], HeadForm] = Memo(_REMEMBERED)
+"""By all that they hold, which they keep alive: so what is compared by identity is known by it."""
+
+
+class HeadFacts(msgspec.Struct, eq=False, gc=False):
+    """What follows from the bytes of all field lines alone. Stages note it, and read it when the same bytes come again.
+
+    There is one for each caller, so all but who it is is in its `form`: with many callers, memory that is read for one
+    of them alone is what a request waits for. `digest` is the SHA-256 of the only key, b"" if there is none,
+    `organization` the one that it asks for; `caller` is the caller who sends the lines, None if that may change.
+    """
+
+    form: HeadForm
+    digest: bytes = b""
+    organization: str | None = None
+    caller: Any = None
+
+    def note(self, **found: Any) -> None:
+        """Set attributes of its form, which is the same object as that of others with such a form."""
+        self.form = replace(self.form, **found).alike()
+
     def key_in(self, lines: bytes) -> str:
         """Return the only key in the field lines. Without one it is a text that is in no request line."""
-        return lines[self.key_at : self.key_end].decode()
+        form = self.form
+        return lines[form.key_at : form.key_end].decode()
 
 
 class RequestHeaders(msgspec.Struct, eq=False, gc=False):

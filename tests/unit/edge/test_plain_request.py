@@ -115,7 +115,7 @@ def identified(one: PlainRequestReader) -> PlainRequestReader:
     """The reader when a stage has found out where the key of GET is."""
     (facts,) = one._known.values()
     end = GET.index(b"\r\n\r\n") - GET.index(b"Host")
-    facts.credentials, facts.key_at, facts.key_end = object(), end - len(b"secret-of-mine"), end
+    facts.note(credentials=object(), key_at=end - len(b"secret-of-mine"), key_end=end)
     return one
 
 
@@ -171,7 +171,7 @@ def test_a_line_that_is_remembered_is_read_anew_for_a_client_whose_key_is_in_it(
     assert first is not None
     assert first.line.remembered
     mine = [*one._known.values()][1]
-    mine.credentials, mine.key_at, mine.key_end = object(), -4 - len(b"a-second-secret"), -4
+    mine.note(credentials=object(), key_at=-4 - len(b"a-second-secret"), key_end=-4)
     for _ in range(2):
         request = one.read(another)
         assert request is not None
@@ -233,7 +233,7 @@ def test_names_that_differ_each_time_do_not_fill_the_memory() -> None:
         head = b"GET / HTTP/1.1\r\nHost: h\r\nX-%d: a\r\n\r\n" % number
         assert one.read(head) is not None
         assert one.read(head) is not None
-    assert 0 < len({facts.shape for facts in one._known.values()}) < MOST_SHAPES
+    assert 0 < len({facts.form.shape for facts in one._known.values()}) < MOST_SHAPES
 
 
 def test_a_body_that_ends_like_a_head_is_not_taken_for_one() -> None:

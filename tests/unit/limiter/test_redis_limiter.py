@@ -88,11 +88,15 @@ class TestWhatStandsInRedis:
             assert one.allowed is not two.allowed
         await other.close()
 
-    async def test_packed_commands_are_kept_for_some_callers_only(self, limiter: RedisLimiter) -> None:
-        limiter._commands.most = 64
-        for number in range(80):
-            limiter._pack(claim(f"a{number}", DAY, 1))
-        assert len(limiter._commands) <= 64
+    async def test_a_claim_that_two_limiters_decide_counts_where_each_of_them_counts(
+        self, limiter: RedisLimiter, redis_server: RedisProcess
+    ) -> None:
+        other, local = RedisLimiter(redis_server.url, "other", GENEROUS_S, "local", CLOCK), LocalLimiter(CLOCK)
+        await other.start()
+        one = claim("shared", DAY, 1)
+        left = [(await each.decide(one)).states[0].remaining for each in (limiter, other, local, limiter, other, local)]
+        assert [first - again for first, again in zip(left[:3], left[3:], strict=True)] == [1] * 3
+        await other.close()
 
 
 class TestOnFailure:

@@ -37,7 +37,7 @@ def test_what_lines_say_about_the_caller_is_found_out_once() -> None:
     first, *others = repeated(*LINES)
     facts = first.headers.facts
     assert facts is not None
-    assert (facts.credentials, facts.organization, facts.digest) == (CREDENTIALS, "acme", sha256(b"good").digest())
+    assert (facts.form.credentials, facts.organization, facts.digest) == (CREDENTIALS, "acme", sha256(b"good").digest())
     assert [x.keys for x in others] == [["good"], ["good"]]
     assert known(others[0]) is known(first)
 
@@ -107,7 +107,7 @@ def test_a_key_in_the_path_is_refused_beside_known_lines(path: str) -> None:
     take_credentials(x, CREDENTIALS)
     assert refusal(shown(x)).fault is KEY_UNKNOWN  # which is found out each time
     assert headers.facts is not None
-    assert headers.facts.credentials is CREDENTIALS
+    assert headers.facts.form.credentials is CREDENTIALS
     with pytest.raises(GatewayError) as raised:
         take_credentials(exchange(headers=headers, path=path), CREDENTIALS)
     assert raised.value.fault is MALFORMED_PATH
@@ -130,7 +130,7 @@ def test_lines_without_a_key_have_none_when_they_come_again(certificate: str) ->
         assert x.header_keys == []
         assert refusal(shown(x)).fault is KEY_MISSING
     assert headers.facts is not None
-    assert headers.facts.credentials is CREDENTIALS
+    assert headers.facts.form.credentials is CREDENTIALS
     x = exchange(headers=headers, query="X-Api-Key=good")
     take_credentials(x, CREDENTIALS)
     assert (x.header_keys, x.query_keys) == ([], ["good"])
@@ -161,7 +161,7 @@ def test_lines_with_a_key_in_host_are_looked_at_each_time(fields: tuple[tuple[st
     x = exchange(headers=headers, host=host, header_keys=["good"])
     assert known(x) is not None
     assert headers.facts is not None
-    assert headers.facts.credentials is None
+    assert headers.facts.form.credentials is None
 
 
 def test_an_organisation_with_a_very_long_name_is_not_noted() -> None:

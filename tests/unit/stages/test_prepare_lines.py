@@ -23,7 +23,7 @@ async def test_lines_that_come_again_are_forwarded_alike() -> None:
     assert made[0].startswith(b"Accept: */*\r\nX-Note: a\r\nX-More: b\r\n")
     assert SECRET.encode() not in made[0]
     assert headers.facts is not None
-    assert headers.facts.filter is to.request_filter
+    assert headers.facts.form.filter is to.request_filter
 
 
 async def test_lines_in_one_stretch_are_forwarded_alike() -> None:
@@ -57,4 +57,4 @@ async def test_what_depends_on_the_request_is_not_remembered_with_its_lines() ->
     x = exchange(headers=in_query)
     x.query_keys = [SECRET]
     await call(x)
-    assert [each.facts and each.facts.filter for each in (conditional, withheld, in_query)] == [None, None, None]
+    assert [each.facts and each.facts.form.filter for each in (conditional, withheld, in_query)] == [None, None, None]

@@ -15,7 +15,7 @@ from gateway.kernel.faults import (
     GatewayError,
 )
 from gateway.upstream.call import Answer, Call
-from gateway.upstream.connection_shares import ConnectionShares, share
+from gateway.upstream.connection_shares import CallerShare, ConnectionShares, share
 from tests.fakes import End, RawBackend, reply, script, until
 from tests.samples import Pieces
 from tests.unit.upstream.calls import Make, call, rest, streamed
@@ -31,6 +31,12 @@ def of(caller: str, method: bytes = b"GET", body: Any = b"", *, taken: int = 0, 
     made = call(method, body, **times)  # type: ignore[arg-type]
     made.caller, made.read_ahead_bytes = caller, taken
     return made
+
+
+def taken_from(shares: ConnectionShares, caller: str) -> CallerShare:
+    share = shares.take(caller)
+    assert share is not None
+    return share
 
 
 async def refused(sent: Awaitable[Answer]) -> GatewayError:
@@ -145,8 +151,7 @@ async def test_a_caller_that_is_cancelled_while_it_waits_keeps_no_share(make: Ma
 
 async def test_a_share_granted_to_a_cancelled_call_is_passed_on() -> None:
     shares = ConnectionShares("t", 1, 1, 9)
-    share = shares.of("a")
-    assert shares.take(share)
+    share = taken_from(shares, "a")
     first, second = (asyncio.ensure_future(shares.wait("a", 5)) for _ in range(2))
     await until(lambda: shares.waiting == 2)
     first.cancel()
@@ -154,45 +159,54 @@ async def test_a_share_granted_to_a_cancelled_call_is_passed_on() -> None:
     assert await second is share
     shares.give_back(share)
     third = asyncio.ensure_future(shares.wait("a", 5))
-    assert shares.take(share)
+    share = taken_from(shares, "a")
     await until(lambda: shares.waiting == 1)
     shares.give_back(share)
     third.cancel()  # it has it already
     await asyncio.wait([third])
-    assert shares.take(share)
-    assert (shares.waiting, share.used) == (0, 1)
+    assert taken_from(shares, "a").used == 1
+    assert shares.waiting == 0
 
 
 async def test_the_end_of_a_call_gives_nothing_to_those_of_other_callers() -> None:
     shares = ConnectionShares("t", 1, 1, 9)
-    one, other = shares.of("a"), shares.of("b")
-    assert shares.take(one)
-    assert shares.take(other)
+    one, other = taken_from(shares, "a"), taken_from(shares, "b")
     waits = asyncio.ensure_future(shares.wait("a", 5))
     await until(lambda: shares.waiting == 1)
     shares.give_back(other)
-    assert (shares.take(other), shares.waiting) == (True, 1)
+    assert taken_from(shares, "b").used == shares.waiting == 1
     shares.give_back(one)
     await waits
 
 
 async def test_a_share_that_is_free_again_is_not_waited_for() -> None:
     shares = ConnectionShares("t", 1, 1, 0)
-    share = await shares.wait("a", 0)
-    assert (shares.take(share), shares.waiting) == (False, 0)
+    await shares.wait("a", 0)
+    assert (shares.take("a"), shares.waiting) == (None, 0)
 
 
 def test_of_many_callers_those_without_a_call_are_forgotten() -> None:
-    shares = ConnectionShares("t", 1, 1, 0)
-    busy = shares.of("busy")
-    assert shares.take(busy)
-    for number in range(9999):
-        shares.of(f"caller {number}")
-    assert 0 < len(shares.by_caller) < 2000
-    assert (shares.of("busy"), shares.take(shares.of("busy"))) == (busy, False)
-    for number in range(9999):
-        assert shares.take(shares.of(f"caller {number}"))
-    assert len(shares.by_caller) > 9999
+    shares = ConnectionShares("t", 2, 1, 0)
+    busy = taken_from(shares, "busy")
+    for number in range(99):
+        shares.give_back(taken_from(shares, f"caller {number}"))
+    assert (taken_from(shares, "busy"), shares.take("busy")) == (busy, None)
+    assert shares.by_caller == {"busy": busy}
+    shares.give_back(busy)
+    assert shares.take("busy") is busy
+    for _ in range(2):
+        shares.give_back(busy)
+    assert shares.by_caller == {}
+
+
+async def test_nothing_is_kept_of_callers_whose_calls_have_ended(make: Make) -> None:
+    async with RawBackend(script(reply()), script(reply()), default=script(End.CLOSE)) as backend:
+        upstream = make(backend.url, max_connections=2)
+        for caller in ("a", "b"):
+            assert (await upstream.send(of(caller))).status == 200
+        await refused(upstream.send(of("c", b"POST")))
+        (target,) = upstream.targets
+        assert target._shares.by_caller == {}
 
 
 async def test_streams_leave_connections_to_others(make: Make) -> None:

@@ -42,7 +42,8 @@ def test_the_key_is_read_from_lines_where_its_place_is_known() -> None:
     assert lines.facts is not None
     assert (FIELDS.known_keys(), lines.known_keys()) == ([], [])
     assert lines.lines[slice(*NO_KEY)] == b"\r"
-    lines.facts.key_at, lines.facts.key_end, lines.facts.digest = 11, 17, b"digest"
+    lines.facts.note(key_at=11, key_end=17)
+    lines.facts.digest = b"digest"
     assert lines.known_keys() == ["secret"]
 
 
