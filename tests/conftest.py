@@ -45,13 +45,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Measure no coverage where the tests of single modules have covered everything: it doubles the time.
-
-    Those of `journeys` are about programs that run in processes of their own, where nothing is measured.
-    """
-    unmeasured = {_ROOT / "tests" / folder for folder in ("properties", "journeys")}
+    """Measure no coverage where the tests of single modules have covered everything: it doubles the time."""
     for item in items:
-        if unmeasured.intersection(item.path.parents) or item.path.name == "test_hostile_requests.py":
+        if _ROOT / "tests" / "properties" in item.path.parents or item.path.name == "test_hostile_requests.py":
             item.add_marker("no_cover")
 
 
