@@ -26,6 +26,12 @@ from tests.raw_client import RawClient
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FEW = "gw_test_key_of_the_plan_few_abcdefg"
+PROGRAM = """
+import runpy, sys
+sys.argv[1:] = ["run", "-c", sys.argv[1]]
+runpy.run_module("gateway", run_name="__main__", alter_sys=True)
+"""
+"""What `-m gateway` runs, also with --in-tasks, which reads modules before it is known that there are compiled ones."""
 SECTIONS = {
     "plans": "[{id: unlimited, limits: []}, {id: few, limits: [{id: month, max: 1, per: 30d}]}]",
     "keys": f"""
@@ -115,7 +121,7 @@ async def pair(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncI
         sections = {**SECTIONS, "upstreams": SECTIONS["upstreams"] % service.port}
         yaml, folders = configuration(service.port, **sections), [tmp_path_factory.mktemp(name) for name in "ab"]
         with (
-            running(yaml, folders[0], environ={VARIABLE: str(folder)}) as compiled,
+            running(yaml, folders[0], environ={VARIABLE: str(folder)}, program=PROGRAM) as compiled,
             running(yaml, folders[1], environ={VARIABLE: ""}) as sources,
         ):
             yield Pair(service, compiled, sources)
