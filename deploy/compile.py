@@ -101,7 +101,7 @@ ATTRIBUTES = {
 """What mypyc is told of classes (`mypyc_attr`)."""
 FIRST = {
     "Caller": ("id", "organization", "bucket", "claim", "head", "several", "unrestricted"),
-    "Claim": ("alone", "alone_us", "kept", "text", "tag"),
+    "Claim": ("alone", "alone_us", "bucket", "text", "command", "tag"),
 }
 """Attributes of classes that are laid out before others, side by side.
 

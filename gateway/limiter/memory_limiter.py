@@ -175,7 +175,7 @@ class LocalLimiter:
         window, now_us = claim.alone, int(now_s * 1e6 + 0.5)
         if window is None:
             return self._decide_together(claim, now_us)
-        bucket = claim.kept
+        bucket = claim.bucket
         if not isinstance(bucket, _Bucket) or bucket.limiter is not self:
             bucket = self._bucket_of(claim, window)
         if bucket.emission_us != window.emission_us:
@@ -222,7 +222,7 @@ class LocalLimiter:
         key = claim.keys[0]
         bucket = self._buckets.get(key) or self._new_bucket(key, window)
         if key in self._buckets:
-            force_setattr(claim, "kept", bucket)
+            force_setattr(claim, "bucket", bucket)
         return bucket
 
     def _new_bucket(self, key: str, window: Window) -> _Bucket:

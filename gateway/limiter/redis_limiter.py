@@ -204,14 +204,14 @@ class RedisLimiter(ReplyReader):
 
     def decide(self, claim: Claim) -> Awaitable[Decision]:
         """See `Limiter.decide`. The decision's `store` says whether Redis made it."""
-        packed = claim.kept
+        packed = claim.command
         if not isinstance(packed, _PackedCommand) or packed.limiter is not self:
             if claim.postings:
                 return self._decide_with_quotas(claim)
             if not claim.windows:
                 return KnownDecision(UNLIMITED)
             packed = _PackedCommand(self, command(self._key_prefix, claim, self._sha))
-            force_setattr(claim, "kept", packed)
+            force_setattr(claim, "command", packed)
         asked_s = self._monotonic()
         if self._refused and (refused := self._refusals.find(claim, asked_s)) is not None:
             return KnownDecision(refused)

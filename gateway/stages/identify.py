@@ -73,8 +73,8 @@ def take_credentials(x: Exchange, credentials: Credentials) -> None:
     x.line = None
     x.header_keys = x.headers.getall(credentials.key_header, [])
     if facts is not None and not x.header_keys:
-        (key_at, key_end), facts.digest = NO_KEY, b""
-        facts.note(credentials=credentials, key_at=key_at, key_end=key_end)
+        facts.digest = b""
+        facts.note(credentials=credentials, key_at=NO_KEY[0], key_end=NO_KEY[1])
     if x.query:
         try:
             x.query_keys, x.query = take_key(x.query, credentials.key_query)

@@ -24,7 +24,8 @@ class Claim(msgspec.Struct, frozen=True, eq=False):
     text: str = ""
     alone: bytes = b""
     alone_us: int = 0
-    kept: object = None
+    bucket: object = None
+    command: object = None
 
 
 class Other(msgspec.Struct, frozen=True, eq=False):
@@ -47,5 +48,5 @@ def test_they_come_first_and_no_line_gets_another_number() -> None:
 
 
 def test_a_name_that_no_field_has_is_an_error() -> None:
-    with pytest.raises(ValueError, match="FIRST names what is no field: kept"):
-        COMPILER.written_out(STRUCT.replace("kept", "held"))
+    with pytest.raises(ValueError, match="FIRST names what is no field: command"):
+        COMPILER.written_out(STRUCT.replace("command", "request"))

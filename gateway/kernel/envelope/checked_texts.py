@@ -1,4 +1,4 @@
-"""Remembers large JSON texts that were checked: one that comes again is compared with itself, and not read again.
+"""Remembers large JSON texts that were checked: one that comes again is compared, and not read again.
 
 To compare a text costs a tenth of reading it. Services send many large replies more than once: catalogues, lists,
 settings.
@@ -8,8 +8,15 @@ Laws:
  - What is remembered has a bound in bytes, and all but large texts cost nothing more than before.
 """
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 from gateway.kernel.envelope.adopt import probe
 from gateway.kernel.envelope.raw_json import is_json
+
+_Check: TypeAlias = Callable[[bytes], bool | None]
+_Name: TypeAlias = tuple[int, _Check]
+"""The length of a text, and what has checked it: JSON that may be an envelope is not known to be none."""
 
 LARGE_BYTES = 64 * 1024
 """Shorter texts are checked each time."""
@@ -23,38 +30,31 @@ class CheckedTexts:
     __slots__ = ("_bytes", "_texts")
 
     def __init__(self) -> None:
-        self._texts: dict[tuple[int, bool], bytes] = {}
-        """By length, and by whether they are known to be no envelopes, too."""
+        self._texts: dict[_Name, bytes] = {}
         self._bytes = 0
 
     def probe(self, text: bytes) -> bool | None:
         """Return whether `text`, a JSON object, is an envelope; None when it is not JSON."""
-        if len(text) <= LARGE_BYTES:
-            return probe(text)
-        name = len(text), True
-        if self._texts.get(name) == text:
-            return False
-        is_envelope = probe(text)
-        if is_envelope is False:
-            self._keep(name, text)
-        return is_envelope
+        return self._checked(text, probe, usual=False)
 
     def is_json(self, text: bytes) -> bool:
         """Return whether `text` is one JSON value. White space around it is allowed."""
-        if len(text) <= LARGE_BYTES:
-            return is_json(text)
-        name = len(text), False
+        return self._checked(text, is_json, usual=True) is True
+
+    def _checked(self, text: bytes, check: _Check, *, usual: bool) -> bool | None:
+        """Return what `check` says. It is not asked again about a text of which it has said what is `usual`."""
+        if not LARGE_BYTES < len(text) <= MOST_BYTES:
+            return check(text)
+        name = len(text), check
         if self._texts.get(name) == text:
-            return True
-        found = is_json(text)
-        if found:
+            return usual
+        found = check(text)
+        if found is usual:
             self._keep(name, text)
         return found
 
-    def _keep(self, name: tuple[int, bool], text: bytes) -> None:
-        """Remember `text` in place of those that have been remembered for longest, if it is not too long."""
-        if len(text) > MOST_BYTES:
-            return
+    def _keep(self, name: _Name, text: bytes) -> None:
+        """Remember `text` in place of those that have been remembered for longest."""
         texts = self._texts
         if texts.pop(name, None) is not None:
             self._bytes -= len(text)

@@ -100,9 +100,8 @@ class Claim(msgspec.Struct, frozen=True, eq=False):
     reply about the claim has, and `text` is the same as lines with CR and LF. Shadow windows come last, after
     `enforced` others. `postings` are what the call does to quotas and concurrency, under the same tag. `alone` is the
     window of a claim that is nothing but a cost (`alone_us`, in time) to one enforced window, as nearly every one is,
-    also of those that only ask; None for others. `kept` is for the limiter, which keeps there what it needs to decide:
-    with many callers a look-up by key, or by claim, waits for the memory. Claims are compared by identity. Raises
-    ValueError for a cost below 0, and for shadow windows in front of others.
+    also of those that only ask; None for others. Limiters keep `bucket` and `command` here: look-ups are slow.
+    Claims are compared by identity. Raises ValueError for a cost below 0, and for shadow windows in front of others.
     """
 
     keys: tuple[str, ...]
@@ -116,7 +115,8 @@ class Claim(msgspec.Struct, frozen=True, eq=False):
     text: str = ""
     alone: Window | None = None
     alone_us: int = 0
-    kept: object = None
+    bucket: object = None
+    command: object = None
 
     def __post_init__(self) -> None:
         if self.cost < 0:

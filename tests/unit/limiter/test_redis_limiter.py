@@ -96,6 +96,10 @@ class TestWhatStandsInRedis:
         one = claim("shared", DAY, 1)
         left = [(await each.decide(one)).states[0].remaining for each in (limiter, other, local, limiter, other, local)]
         assert [first - again for first, again in zip(left[:3], left[3:], strict=True)] == [1] * 3
+        packed = one.command
+        await local.decide(one)  # as while Redis is away
+        await other.decide(one)
+        assert one.command is packed
         await other.close()
 
 
