@@ -122,8 +122,9 @@ from mypyc.build import mypycify
 from setuptools import setup
 
 modules = mypycify(["--config-file=mypy.ini", *{files!r}], opt_level="{level}", multi_file=True, group_name="{group}")
+flags = ["-g0", "-fvisibility=hidden", "-fno-semantic-interposition", "-fno-plt"]
 for module in modules:  # within the library no call has to be looked up
-    module.extra_compile_args += ["-g0", "-fvisibility=hidden", "-fno-semantic-interposition", "-fno-plt"]
+    module.extra_compile_args = [*module.extra_compile_args, *flags]  # not +=: they have one list
 setup(name="gateway", packages=[], ext_modules=modules)
 """
 _MYPY = """

@@ -10,18 +10,25 @@ the sources. Without it they run the sources, whatever the environment says and 
 
 import gc
 import os
+import pkgutil
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import coverage
 import hypothesis
 import pytest
 
+import gateway
 from gateway.net.coroutine_driver import CoroutineDriver
 from gateway.system.compiled import VARIABLE, modules_in
 from tests import gateway_process
 
 _ROOT = Path(__file__).parents[1]
 _FILE = pytest.StashKey[str]()
+"""Whose tests run."""
+_MEASURING = pytest.StashKey[coverage.Coverage]()
+"""What measures, when asked to."""
 
 pytest_plugins = ["tests.redis_server", "tests.redis_sentinels", "tests.redis_cluster"]
 
@@ -44,11 +51,17 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ[VARIABLE] = compiled and str(Path(compiled).resolve())
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Measure no coverage where the tests of single modules have covered everything: it doubles the time."""
-    for item in items:
-        if _ROOT / "tests" / "properties" in item.path.parents or item.path.name == "test_hostile_requests.py":
-            item.add_marker("no_cover")
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
+    """Have coverage measure how the modules of the gateway are imported, and not how those of the tests are."""
+    measuring = coverage.Coverage.current()
+    if measuring is None or session.config.pluginmanager.hasplugin("dsession"):  # which leaves it to its workers
+        return (yield)
+    for module in pkgutil.walk_packages(gateway.__path__, "gateway."):
+        import_module(module.name)
+    measuring.stop()
+    session.config.stash[_MEASURING] = measuring
+    return (yield)
 
 
 def pytest_collection_finish() -> None:
@@ -58,9 +71,16 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Tell coverage which file's tests run, for `tests.architecture.own_tests`."""
-    measuring = coverage.Coverage.current()
-    name = str(item.path.relative_to(_ROOT))
-    if measuring is not None and name != item.config.stash.get(_FILE, ""):
-        item.config.stash[_FILE] = name
+    """Measure the tests of single modules alone: to measure doubles the time, and these have to cover everything.
+
+    Tell coverage which file's tests run, for `tests.architecture.own_tests`.
+    """
+    name, stash = str(item.path.relative_to(_ROOT)), item.config.stash
+    measuring = stash.get(_MEASURING, None)
+    if measuring is None or name == stash.get(_FILE, ""):
+        return
+    stash[_FILE] = name
+    measuring.stop()
+    if name.startswith("tests/unit/"):
+        measuring.start()
         measuring.switch_context(name)

@@ -56,6 +56,8 @@ SUMMARIES = {
 
 SERVE = ("run", "demo")
 """The commands that run what is compiled."""
+DRAW = ("top",)
+"""The commands that draw with rich."""
 
 
 class Commands(click.Group):
@@ -67,7 +69,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's signature
         if cmd_name not in SUMMARIES:
             return None
-        with fast_imports():
+        with fast_imports(draws=cmd_name in DRAW):
             if cmd_name in SERVE:
                 use_compiled_modules(os.environ)
             return cast(click.Command, import_module(f"gateway.cli.{cmd_name}").command)

@@ -194,8 +194,8 @@ def test_a_thousand_routes_are_read_in_a_fraction_of_a_second(tmp_path: Path) ->
     assert min(map(float, measured)) < 0.5
 
 
-def test_a_thousand_routes_may_each_have_its_problems() -> None:
-    assert len(complaints(large(1_000).replace("upstream: u", "upstream: w").replace("10s", "10"))) == 2_000
+def test_hundreds_of_routes_may_each_have_its_problems() -> None:
+    assert len(complaints(large(200).replace("upstream: u", "upstream: w").replace("10s", "10"))) == 400
 
 
 _SYNTAX = (
