@@ -11,7 +11,8 @@ the sources. Without it they run the sources, whatever the environment says and 
 import gc
 import os
 import pkgutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -29,6 +30,8 @@ _FILE = pytest.StashKey[str]()
 """Whose tests run."""
 _MEASURING = pytest.StashKey[coverage.Coverage]()
 """What measures, when asked to."""
+_FORGETS = pytest.StashKey[list[Callable[[], None]]]()
+"""Each has a function of the gateway forget what it has computed once for all."""
 
 pytest_plugins = ["tests.redis_server", "tests.redis_sentinels", "tests.redis_cluster"]
 
@@ -61,6 +64,13 @@ def pytest_collection(session: pytest.Session) -> Iterator[None]:
         import_module(module.name)
     measuring.stop()
     session.config.stash[_MEASURING] = measuring
+    session.config.stash[_FORGETS] = [
+        each.cache_clear
+        for name, module in sys.modules.items()
+        if name.startswith("gateway.")
+        for each in vars(module).values()
+        if hasattr(type(each), "cache_clear")
+    ]
     return (yield)
 
 
@@ -73,7 +83,7 @@ def pytest_collection_finish() -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Measure the tests of single modules alone: to measure doubles the time, and these have to cover everything.
 
-    Tell coverage which file's tests run, for `tests.architecture.own_tests`.
+    Tell coverage which file's tests run, for `tests.architecture.own_tests`. What was computed before is forgotten.
     """
     name, stash = str(item.path.relative_to(_ROOT)), item.config.stash
     measuring = stash.get(_MEASURING, None)
@@ -82,5 +92,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     stash[_FILE] = name
     measuring.stop()
     if name.startswith("tests/unit/"):
+        for forget in stash[_FORGETS]:
+            forget()
         measuring.start()
         measuring.switch_context(name)

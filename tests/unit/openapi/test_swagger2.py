@@ -5,17 +5,22 @@ from pathlib import Path
 import pytest
 
 from gateway.openapi.load import load_document
+from gateway.openapi.model import ApiDocument
 from gateway.settings import ConfigError
 
-DOCUMENT, _ = load_document(str(Path("tests/documents/oldest.json")))
+
+@pytest.fixture(scope="module")
+def oldest() -> ApiDocument:
+    document, _ = load_document(str(Path("tests/documents/oldest.json")))
+    return document
 
 
-def test_text_in_json() -> None:
-    assert DOCUMENT.description == "café 😀 / ${HOME}"
+def test_text_in_json(oldest: ApiDocument) -> None:
+    assert oldest.description == "café 😀 / ${HOME}"
 
 
-def test_parameters() -> None:
-    listed = DOCUMENT.operations["listFiles"]
+def test_parameters(oldest: ApiDocument) -> None:
+    listed = oldest.operations["listFiles"]
     assert [(each.name, each.style, each.explode, each.schema) for each in listed.parameters] == [
         ("ids", "pipe", False, {"type": "array", "items": {"type": "integer"}}),
         ("kinds", "form", True, {"type": "array", "items": {"type": "string"}}),
@@ -23,8 +28,8 @@ def test_parameters() -> None:
     assert (listed.base, listed.path, listed.open) == ("/files", "/", False)
 
 
-def test_bodies() -> None:
-    created, upload = DOCUMENT.operations["createFile"], DOCUMENT.operations["upload"]
+def test_bodies(oldest: ApiDocument) -> None:
+    created, upload = oldest.operations["createFile"], oldest.operations["upload"]
     assert created.open
     assert created.body is not None
     assert created.body.content["application/json"].schema == {"$ref": "#/$defs/File"}
@@ -39,8 +44,8 @@ def test_bodies() -> None:
     assert (identity.name, identity.required) == ("id", True)
 
 
-def test_responses() -> None:
-    listed = DOCUMENT.operations["listFiles"]
+def test_responses(oldest: ApiDocument) -> None:
+    listed = oldest.operations["listFiles"]
     found = listed.response(200)
     assert found is not None
     assert found.content["application/json"].examples == ([{"name": "a"}],)
@@ -48,7 +53,7 @@ def test_responses() -> None:
     problem = listed.response(500)
     assert problem is not None
     assert problem.description == "An error."
-    assert DOCUMENT.schemas["File"] == {
+    assert oldest.schemas["File"] == {
         "type": "object",
         "required": ["name"],
         "properties": {"name": {"type": ["string", "null"]}, "next": {"$ref": "#/$defs/File"}},
