@@ -1,7 +1,8 @@
 """Splits the bytes of a client connection into pieces for the parser. It has no socket, and parses nothing itself.
 
 The parser forgets the requests before a broken one in the same piece, so no piece goes beyond the end of a head, or of
-a body whose length is known.
+a body whose length is known. Of a body no piece is larger than what is read of it at one time: the bytes that were read
+would stay in memory with those that were not.
 
 Law: received bytes cost time linear in their number. The end of a head is searched where it can be, and never twice.
 """
@@ -9,6 +10,8 @@ Law: received bytes cost time linear in their number. The end of a head is searc
 import re
 
 from aiohttp.http_exceptions import BadHttpMethod
+
+from gateway.upstream.call import BODY_PIECE_BYTES
 
 _HEAD_END = b"\r\n\r\n"
 _EMPTY_LINES = re.compile(rb"(?:\r\n)*+")
@@ -75,7 +78,7 @@ class HeadSplitter:
             if self.in_head and (end := (self._tail + data[: len(_HEAD_END)]).find(_HEAD_END)) >= 0:
                 return self._up_to(end + 4 - len(self._tail))
         if self.body_missing:
-            end = min(len(data), at + self.body_missing)
+            end = min(len(data), at + self.body_missing, at + BODY_PIECE_BYTES)
             self.body_missing -= end - at
             return self._up_to(end)
         begin = _EMPTY_LINES.match(data, at).end() if data.startswith(b"\r\n", at) else at  # type: ignore[union-attr]

@@ -19,6 +19,8 @@ Field: TypeAlias = tuple[bytes, bytes]
 
 READ_AHEAD_BYTES = 256 * 1024
 """The most bytes of a body that are read before a connection is used, so that slow uploads do not occupy one."""
+_OF_LARGE_BYTES = 2 * BODY_PIECE_BYTES
+"""The same for a body that is known to be larger: it will not be whole, and a thousand may wait for connections."""
 
 ANSWERED_WITHIN_S = 55.0
 """Clients commonly give up after 60 s, so the time in which a body arrived is taken from the upstream's, unless a route
@@ -268,8 +270,8 @@ async def _read_body(x: Exchange, body: Body, read_ahead: ReadAhead) -> "bytes |
     piece = await body.read()
     if body.length is not None and len(piece) == body.length:
         return piece
-    most = READ_AHEAD_BYTES if body.length is None else min(READ_AHEAD_BYTES, body.length)
-    small = body.length == most
+    small = body.length is not None and body.length <= READ_AHEAD_BYTES
+    most = READ_AHEAD_BYTES if body.length is None else body.length if small else _OF_LARGE_BYTES
     pieces, size = [piece], len(piece)
     try:
         while piece and size != body.length:

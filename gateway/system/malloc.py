@@ -1,12 +1,17 @@
 """Settings of the memory allocator of the C library."""
 
 import ctypes
+from mmap import PAGESIZE
+from pathlib import Path
 
 _MMAP_PARAMETER, _TRIM_PARAMETER = -3, -1
 """M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of mallopt(3)."""
 LARGE_BYTES = 4 * 1024 * 1024
 _KEPT_BYTES = 64 * 1024 * 1024
 _APART_BYTES = 128 * 1024
+GROWN_BYTES, GROWN_IDLE_BYTES = 128 * 1024 * 1024, 4 * 1024 * 1024
+"""Growth of a process after which memory is returned without delay: while it works, and while it has nothing to do."""
+_STATM = Path("/proc/self/statm")
 _libc = ctypes.CDLL(None)
 _mallopt = getattr(_libc, "mallopt", None)
 _malloc, _free = _libc.malloc, _libc.free
@@ -52,3 +57,32 @@ def trim() -> None:
     trim_all = getattr(_libc, "malloc_trim", None)
     if trim_all is not None:
         trim_all(0)
+
+
+class Trimming:
+    """Calls `trim` at one of so many `beats`, and at any when the process has grown since it did.
+
+    A thousand uploads that begin within seconds would leave holes of hundreds of megabytes otherwise, until it is time.
+    """
+
+    __slots__ = ("_beats", "_left", "_resident_bytes")
+
+    def __init__(self, beats: int) -> None:
+        self._beats = self._left = beats
+        self._resident_bytes = resident_bytes()
+
+    def beat(self, *, idle: bool) -> None:
+        """Call it at even intervals; `idle` if the process has nothing to do."""
+        self._left -= 1
+        grown_bytes = resident_bytes() - self._resident_bytes
+        if not self._left or grown_bytes > (GROWN_IDLE_BYTES if idle else GROWN_BYTES):
+            trim()
+            self._left, self._resident_bytes = self._beats, resident_bytes()
+
+
+def resident_bytes() -> int:
+    """Return how much memory this process holds; 0 where the system does not say."""
+    try:
+        return int(_STATM.read_bytes().split()[1]) * PAGESIZE
+    except OSError:
+        return 0

@@ -7,7 +7,6 @@ import gc
 import math
 import signal
 from collections import deque
-from itertools import count
 
 import msgspec
 import uvloop
@@ -16,7 +15,7 @@ from gateway.edge.borrowed_sockets import BorrowedSockets
 from gateway.limiter.interface import LimiterState
 from gateway.system.clock import SYSTEM_CLOCK
 from gateway.system.huge_pages import HugePages
-from gateway.system.malloc import trim
+from gateway.system.malloc import Trimming
 from gateway.table.snapshot import Snapshot
 from gateway.worker.assembly import Assembly
 from gateway.worker.channel import (
@@ -45,7 +44,7 @@ CUT_WITHIN_S = 2.0
 BEAT_S = 0.25
 BEATS_REMEMBERED = 60
 BEATS_TO_TRIM = 32
-"""After so many beats memory that was freed is returned to the system."""
+"""After so many beats, or at once when it is much, memory that was freed is returned to the system."""
 GC_ALLOCATIONS = 20_000
 DUMP_STACKS = signal.SIGUSR1
 """At this signal a worker writes the stack of each of its threads to a file, even if its event loop is blocked."""
@@ -70,7 +69,7 @@ class Worker:
         self.channel = Channel(context.control)
         self._borrowed = BorrowedSockets(self.listeners)
         self._lags: deque[float] = deque(maxlen=BEATS_REMEMBERED)
-        self._beats = count(1)
+        self._trimming = Trimming(BEATS_TO_TRIM)
         self._huge_pages = HugePages()
         self._serve = asyncio.Event()
         self._stop = asyncio.Event()
@@ -199,10 +198,10 @@ class Worker:
         now = SYSTEM_CLOCK.monotonic()
         metrics = self.assembly.metrics
         self._lags.append(max(now - due, 0.0))
-        self.context.heartbeat.beat(now, max(self._lags), self.assembly.connections, int(metrics.in_flight.value))
+        in_flight = int(metrics.in_flight.value)
+        self.context.heartbeat.beat(now, max(self._lags), self.assembly.connections, in_flight)
         self.assembly.beat(now)
-        if next(self._beats) % BEATS_TO_TRIM == 0:
-            trim()
+        self._trimming.beat(idle=not in_flight)
         asyncio.get_running_loop().call_later(BEAT_S, self._beat, now + BEAT_S)
 
     def _is_busy(self) -> bool:

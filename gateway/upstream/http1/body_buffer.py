@@ -1,8 +1,17 @@
-"""Holds the body of a reply while it arrives, until it is complete or is passed on."""
+"""Holds the body of a reply while it arrives, until it is complete or is passed on.
 
+Law: what comes out was put in. A block is not filled with zeros, which costs as much as to compare it: beyond `size` it
+holds whatever was in that memory before, and no method reads there.
+"""
+
+import ctypes
 from io import BytesIO
 
 _SMALL_BYTES = 4096
+_unfilled_bytes = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_ssize_t)(
+    ("PyBytes_FromStringAndSize", ctypes.pythonapi)
+)
+"""Returns bytes of a length, of which nothing else knows, with any content."""
 
 
 class BodyBuffer:
@@ -39,7 +48,7 @@ class BodyBuffer:
     def begun(self, most: int) -> bytes:
         """Return its first bytes, at most `most`."""
         if self._block is not None:
-            return self._block.getvalue()[:most]
+            return self._block.getvalue()[: min(most, self.size)]
         begun = b""
         for piece in self._pieces:
             begun += piece[: most - len(begun)]
@@ -53,7 +62,7 @@ class BodyBuffer:
         What is written there belongs to the body when `size` is increased by it. Nothing may refer to a part of the
         block when `add` or `take` is called.
         """
-        self._block = block = BytesIO(bytes(length))
+        self._block = block = BytesIO(_unfilled_bytes(None, length))
         block.writelines(self._pieces)
         self._pieces.clear()
         self._view = block.getbuffer()

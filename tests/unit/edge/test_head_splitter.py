@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.edge.head_splitter import HeadSplitter
+from gateway.upstream.call import BODY_PIECE_BYTES
 
 HEAD = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 MOST = 64
@@ -73,6 +74,15 @@ def test_a_body_is_not_searched_for_heads() -> None:
     assert parser.splitter.body_missing == 2
     assert parser.pieces(b"") == [b""]
     assert parser.pieces(b"xy" + HEAD) == [b"xy", HEAD]
+
+
+def test_a_body_comes_in_pieces_of_what_is_read_of_it_at_one_time() -> None:
+    parser = Parser()
+    assert parser.pieces(HEAD) == [HEAD]
+    parser.splitter.body_missing = BODY_PIECE_BYTES * 2 + 1
+    pieces = parser.pieces(b"x" * (BODY_PIECE_BYTES * 2 + 1) + HEAD)
+    assert [len(piece) for piece in pieces] == [BODY_PIECE_BYTES, BODY_PIECE_BYTES, 1, len(HEAD)]
+    assert parser.splitter.idle
 
 
 def test_what_was_not_returned_yet_comes_before_what_is_received_later() -> None:

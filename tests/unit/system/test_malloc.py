@@ -4,15 +4,20 @@ import ctypes
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
-from gateway.system.malloc import LARGE_BYTES, give_back, keep_blocks, set_apart, trim
+from gateway.system.malloc import (
+    GROWN_BYTES,
+    GROWN_IDLE_BYTES,
+    LARGE_BYTES,
+    Trimming,
+    give_back,
+    keep_blocks,
+    resident_bytes,
+    set_apart,
+    trim,
+)
 
 PIECE, PIECES = 100_000, 400
-
-
-def resident_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
 def alone(check: Callable[[], None]) -> None:
@@ -36,6 +41,59 @@ def test_freed_memory_between_used_blocks_is_returned() -> None:
     assert before - resident_bytes() > PIECE * PIECES // 4
     for piece in pieces[::2]:
         libc.free(piece)
+
+
+def holes(size: int) -> int:
+    """Fill `size` bytes with pieces, free every second one, and return how much the process holds."""
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    libc.free.argtypes = [ctypes.c_void_p]
+    pieces = [libc.malloc(PIECE) for _ in range(size // PIECE)]
+    for piece in pieces:
+        ctypes.memset(piece, 1, PIECE)
+    for piece in pieces[1::2]:
+        libc.free(piece)
+    return resident_bytes()
+
+
+def holes_are_returned_in_time() -> None:
+    keep_blocks()
+    trimming = Trimming(3)
+    before = holes(GROWN_BYTES // 4)
+    trimming.beat(idle=False)
+    trimming.beat(idle=False)
+    assert before - resident_bytes() < PIECE
+    trimming.beat(idle=False)
+    assert before - resident_bytes() > GROWN_BYTES // 10
+
+
+def many_holes_are_returned_at_once() -> None:
+    keep_blocks()
+    trimming = Trimming(1000)
+    for _ in range(2):
+        before = holes(GROWN_BYTES * 2)
+        trimming.beat(idle=False)
+        assert before - resident_bytes() > GROWN_BYTES // 2
+
+
+def holes_are_returned_when_there_is_nothing_to_do() -> None:
+    keep_blocks()
+    trimming = Trimming(1000)
+    before = holes(GROWN_IDLE_BYTES * 4)
+    trimming.beat(idle=True)
+    assert before - resident_bytes() > GROWN_IDLE_BYTES
+
+
+def test_memory_is_returned_in_turn() -> None:
+    alone(holes_are_returned_in_time)
+
+
+def test_memory_is_returned_at_once_when_it_is_much() -> None:
+    alone(many_holes_are_returned_at_once)
+
+
+def test_memory_is_returned_by_who_has_nothing_to_do() -> None:
+    alone(holes_are_returned_when_there_is_nothing_to_do)
 
 
 def test_large_blocks_go_back_as_soon_as_they_are_freed() -> None:

@@ -47,3 +47,17 @@ def test_a_body_at_its_place_is_never_copied() -> None:
     assert body == b"ab" + LARGE[:4998] + b"yz"
     assert ctypes.cast(ctypes.c_char_p(body), ctypes.c_void_p).value == address
     assert (buffer.size, buffer.take()) == (0, b"")
+
+
+def test_nothing_comes_out_that_was_not_put_in() -> None:
+    buffer = BodyBuffer()
+    buffer.add(b"ab")
+    block = buffer.allocate(len(LARGE))
+    block[2:] = b"?" * (len(LARGE) - 2)
+    block[2:4] = b"cd"
+    buffer.size = 4
+    assert (buffer.begun(2), buffer.begun(8)) == (b"ab", b"abcd")
+    block.release()
+    buffer.add(b"e")
+    assert buffer.begun(8) == b"abcde"
+    assert buffer.take() == b"abcde"
