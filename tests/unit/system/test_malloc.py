@@ -149,3 +149,14 @@ def blocks_are_set_apart() -> None:
         assert (resident_bytes() - before > LARGE_BYTES // 4) is not apart
         for block in blocks:
             libc.free(block)
+
+
+def test_what_this_process_holds() -> None:
+    before = resident_bytes()
+    held = bytearray(b"x" * GROWN_BYTES)
+    assert GROWN_BYTES // 2 < resident_bytes() - before < 2 * GROWN_BYTES
+    trimming = Trimming(2)
+    for _ in range(2):
+        trimming.beat(idle=False)
+    assert len(held) == GROWN_BYTES
+    assert resident_bytes() - before > GROWN_BYTES // 2  # what is in use stays
